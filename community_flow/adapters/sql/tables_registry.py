@@ -1,0 +1,82 @@
+"""Registry: the journal, and the current state of things for pages and look-ups.
+
+The journal is append-only and is what the fold reads. The other tables are projections of it "as of now", except
+`people`, which alone holds names and telephone numbers: those are corrected in place and erased when somebody leaves.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, PrimaryKeyConstraint, Table, Text
+
+from community_flow.adapters.sql.metadata import Json, Ms, Raw, metadata
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("community", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("valid_from_ms", Ms, nullable=False),
+    Column("recorded_ms", Ms, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("data", Json),
+    Index(None, "community", "kind", "entity", "valid_from_ms"),
+    sqlite_autoincrement=True,  # a number is never given twice, even after retention deleted the newest row
+)
+
+current = Table(
+    "registry_current",
+    metadata,
+    Column("community", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("since_ms", Ms, nullable=False),
+    Column("data", Json, nullable=False),
+    # The next row that is already known to take effect: `refresh` looks for those that came due.
+    Column("due_ms", Ms),
+    PrimaryKeyConstraint("community", "kind", "entity"),
+    Index(None, "kind", "entity"),
+)
+
+communities = Table(
+    "communities",
+    metadata,
+    Column("community", Text, primary_key=True),
+    # 16 random bytes: what passes and sealed records are bound to. Never changes, unlike names.
+    Column("uid", Raw, nullable=False, unique=True),
+    Column("created_ms", Ms, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("community", Text, nullable=False),
+    Column("person", Text, primary_key=True),
+    Column("household", Text),
+    Column("name", Text, nullable=False),
+    # Initials of the name in pinyin, for the number pad's search: 林晓梅 -> lxm.
+    Column("initials", Text, nullable=False),
+    Column("phone", Text),
+    Column("note", Text),
+    Column("created_ms", Ms, nullable=False),
+    Column("erased_ms", Ms),
+    Index(None, "community", "household"),
+    Index(None, "community", "initials"),
+)
+
+passes = Table(
+    "passes",
+    metadata,
+    Column("community", Text, nullable=False),
+    # ps_<hex of pass_ref> or tg_<hex of tag_ref>: the keyed hash, never the handle.
+    Column("pass_id", Text, primary_key=True),
+    Column("ref", Raw, nullable=False, unique=True),
+    # The 8-byte handle encrypted under the table key; null for IC cards, whose number is never kept.
+    Column("sealed_handle", Raw),
+    Column("public_key", Raw),
+    Column("short_code", Text),
+    Column("issued_ms", Ms, nullable=False),
+    Column("changed_ms", Ms, nullable=False),
+    Index(None, "community", "changed_ms"),
+)
