@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+WEIGHTS = (1, 45, 2025)
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 
 
-class NotBase45(ValueError):
+class Base45Error(ValueError):
     """A letter outside the alphabet, a length no encoder makes, or a group above its range."""
 
 
@@ -17,9 +18,9 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of ``text``; raises NotBase45. Nothing is trimmed: a space is a digit."""
+    """The bytes of ``text``; raises Base45Error. Nothing is trimmed: a space is a digit."""
     if len(text) % 3 == 1:
-        raise NotBase45("a length that no encoder makes")
+        raise Base45Error("a length that no encoder makes")
     out = bytearray()
     for at in range(0, len(text), 3):
         group = text[at : at + 3]
@@ -28,14 +29,14 @@ def decode(text: str) -> bytes:
 
 
 def _letters(value: int, count: int) -> str:
-    return "".join(ALPHABET[value // 45**place % 45] for place in range(count))
+    return "".join(ALPHABET[value // weight % 45] for weight in WEIGHTS[:count])
 
 
 def _bytes(group: str, count: int) -> bytes:
     try:
-        value = sum(_VALUES[letter] * 45**place for place, letter in enumerate(group))
+        value = sum(_VALUES[letter] * WEIGHTS[place] for place, letter in enumerate(group))
     except KeyError as error:
-        raise NotBase45(f"{error.args[0]!r} is not a base45 letter") from error
+        raise Base45Error(f"{error.args[0]!r} is not a base45 letter") from error
     if value >= 256**count:
-        raise NotBase45("a group above its range")
-    return value.to_bytes(count, "big")
+        raise Base45Error("a group above its range")
+    return bytes(value.to_bytes(count, "big"))

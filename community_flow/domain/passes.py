@@ -124,7 +124,7 @@ def decode(text: str) -> Token | Fault:
         return Fault.MALFORMED
     try:
         raw = base45.decode(text[len(PREFIX) :])
-    except base45.NotBase45:
+    except base45.Base45Error:
         return Fault.MALFORMED
     return _token(raw)
 

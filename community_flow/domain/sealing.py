@@ -1,7 +1,8 @@
 """Sealing to the ingest key: what a gate queues can be read only by the server.
 
 ECDH on P-256 with a fresh key per seal, HKDF-SHA256, AES-256-GCM; strings and byte order stand in
-docs/decisions/0020-passes-gate-table-seal.md, examples in tests/vectors/seal.json. Twins: sensors/seal.py, web/scanner/seal.js.
+docs/decisions/0020-passes-gate-table-seal.md, examples in tests/vectors/seal.json.
+Twins: sensors/seal.py and web/scanner/seal.js.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BLOCK = 192
 """Clear text is padded with spaces to a multiple of this, so that its length does not tell what it is."""
 
 
-class CannotOpen(ValueError):
+class SealError(ValueError):
     """Not a seal, or not one made for this key."""
 
 
@@ -47,7 +48,7 @@ def seal(
 
 
 def open_sealed(sealed: Mapping[str, str], key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
-    """What was sealed to ``key``; raises CannotOpen."""
+    """What was sealed to ``key``; raises SealError."""
     try:
         epk, nonce, ct = (raw(sealed[name]) for name in ("epk", "nonce", "ct"))
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), epk)
@@ -55,9 +56,9 @@ def open_sealed(sealed: Mapping[str, str], key: ec.EllipticCurvePrivateKey) -> d
         clear = AESGCM(secret).decrypt(nonce, ct, _aad(sealed["kid"]))
         content = json.loads(clear)
     except (KeyError, TypeError, ValueError, InvalidTag, RecursionError) as error:
-        raise CannotOpen("This was not sealed for the key it names.") from error
+        raise SealError("This was not sealed for the key it names.") from error
     if not isinstance(content, dict):
-        raise CannotOpen("A seal holds one JSON object.")
+        raise SealError("A seal holds one JSON object.")
     return content
 
 
