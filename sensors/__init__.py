@@ -1,0 +1,1 @@
+"""Community Flow on the edge: what a gate's device needs, installable without the server."""
