@@ -1,0 +1,136 @@
+"""The only place where adapters, services and entrypoints meet."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, send_from_directory
+from werkzeug.wrappers import Response
+
+from community_flow.adapters.clock import SystemClock
+from community_flow.adapters.keys import KeyRing
+from community_flow.adapters.sql.queries_accounts import SqlAccounts
+from community_flow.adapters.sql.queries_audit import SqlAudit
+from community_flow.adapters.sql.queries_registry import SqlJournal
+from community_flow.adapters.sql.store import SqlDatabase
+from community_flow.entrypoints import audit as audit_pages
+from community_flow.entrypoints import login, privacy, users
+from community_flow.entrypoints.access import guard_app, public
+from community_flow.entrypoints.languages import speak
+from community_flow.entrypoints.problems import translate_errors
+from community_flow.entrypoints.security import secure_headers
+from community_flow.ports import Clock
+from community_flow.services.accounts import Accounts
+from community_flow.services.audit import Audit
+from community_flow.services.registry import Registry
+from community_flow.settings import Settings
+from web import ROOT
+
+
+@dataclass
+class Core:
+    """What every feature is built from. Features put their services into `parts` for features wired after them."""
+
+    settings: Settings
+    clock: Clock
+    db: SqlDatabase
+    keys: KeyRing
+    audit: Audit
+    registry: Registry
+    accounts: Accounts
+    # Started by the server's worker, never by create_app.
+    background: list[Callable[[], None]] = field(default_factory=list)
+    # WSGI callables beside Flask, by path: for routes where Flask's own cost is the larger part.
+    raw_routes: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
+
+
+def build_core(settings: Settings, clock: Clock | None = None) -> Core:
+    """Adapters and the services that everything shares; used by the server and by the command line."""
+    from community_flow.adapters.sql.queries_flow import SqlFoldMarks
+
+    clock = clock or SystemClock()
+    keys = KeyRing(settings.data_dir / "keys", settings.key_file)
+    db = SqlDatabase(settings.store_url)
+    audit = Audit(db, SqlAudit(), keys.now("audit").secret, clock)
+    registry = Registry(db, SqlJournal(), SqlFoldMarks(), clock)
+    accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
+    return Core(settings, clock, db, keys, audit, registry, accounts)
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
+    """The whole web application. Starts no thread: see `start_background`."""
+    core = build_core(settings, clock)
+    app = Flask("community_flow", static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates"))
+    app.config.update(
+        SECRET_KEY=core.keys.now("session").secret,
+        SESSION_COOKIE_NAME="flow",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_HTTPONLY=True,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
+        MAX_CONTENT_LENGTH=32 * 1024 * 1024,
+        BABEL_TIMEZONE=settings.timezone,
+    )
+    app.extensions["flow"] = core
+    translate_errors(app)
+    guard_app(app, core.accounts)
+    speak(app, ROOT / "translations", settings.timezone)
+    secure_headers(app)
+    _wire_access(core, app)
+    for wire in WIRING:
+        wire(core, app)
+    _serve_vendor(app)
+    _put_raw_routes(core, app)
+    return app
+
+
+def start_background(app: Flask) -> None:
+    """Begin the worker's threads (fold, jobs). Called once by the process that serves."""
+    core: Core = app.extensions["flow"]
+    for start in core.background:
+        start()
+
+
+def _wire_access(core: Core, app: Flask) -> None:
+    app.register_blueprint(login.blueprint(core.accounts))
+    app.register_blueprint(users.blueprint(core.accounts))
+    app.register_blueprint(audit_pages.blueprint(core.audit))
+    app.register_blueprint(privacy.blueprint(core.settings, core.audit))
+
+
+def _wire_shell(core: Core, app: Flask) -> None:
+    from community_flow.entrypoints import shell
+
+    shell.dress(app, core)
+
+
+WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_shell,)
+"""One function per feature, in the order in which they need each other."""
+
+
+def _serve_vendor(app: Flask) -> None:
+    @app.get("/vendor/<path:path>", endpoint="vendor")
+    @public
+    def vendor(path: str) -> Response:
+        return send_from_directory(ROOT / "vendor", path, max_age=3600)
+
+
+def _put_raw_routes(core: Core, app: Flask) -> None:
+    if not core.raw_routes:
+        return
+    flask_app: Any = app.wsgi_app
+    raw = core.raw_routes
+
+    def dispatch(environ: Any, start_response: Any) -> Any:
+        return raw.get(environ.get("PATH_INFO", ""), flask_app)(environ, start_response)
+
+    app.wsgi_app = dispatch  # type: ignore[method-assign]
+
+
+def optional(module: str) -> Any:
+    """Import a module by name when its feature is switched on."""
+    return importlib.import_module(module)

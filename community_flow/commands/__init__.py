@@ -1,0 +1,60 @@
+"""The command line. Each command is imported when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from community_flow.adapters.keys import KeyTrouble
+from community_flow.domain.errors import FlowError
+from community_flow.settings import BadSetting, Settings
+
+COMMANDS = {
+    "init": "community_flow.commands.server:init",
+    "serve": "community_flow.commands.server:serve",
+    "user": "community_flow.commands.users:user",
+    "token": "community_flow.commands.users:token",
+    "audit": "community_flow.commands.audit:audit",
+    "doctor": "community_flow.commands.server:doctor",
+}
+
+
+class Lazy(click.Group):
+    """Looks a command up in COMMANDS and turns refusals into one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (FlowError, KeyTrouble, BadSetting) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.command(cls=Lazy)
+@click.version_option(package_name=None, version=__import__("community_flow").__version__)
+def main() -> None:
+    """Community Flow: people-flow of neighbourhoods."""
+
+
+def settings() -> Settings:
+    """Settings of this call."""
+    return Settings.from_env(os.environ)
+
+
+def fail(message: str) -> None:
+    """One sentence on standard error, exit 1."""
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,136 @@
+"""init, serve, doctor."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import IO
+
+import click
+
+from community_flow.app import Core, build_core
+from community_flow.commands import settings
+from community_flow.domain.scope import Role
+from community_flow.ports.accounts import Account
+from community_flow.settings import Settings
+
+
+@click.command()
+def init() -> None:
+    """Make the data folder, its keys and its tables. Safe to repeat."""
+    prepare(settings())
+    click.echo("Ready.")
+
+
+@click.command()
+@click.option("--host", help="address to listen on")
+@click.option("--port", type=int)
+@click.option("--tls", is_flag=True, help="https with a local certificate authority, for phones on the LAN")
+@click.option("--demo", is_flag=True, help="load the demo community when there is none")
+def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
+    """Start the server."""
+    known = settings()
+    core = prepare(known)
+    lock = hold_data_folder(known)
+    demo = demo or known.demo
+    address = (host or known.host, port or known.port)
+    _check_free(address)
+    certificate = _certificate(known) if tls else None
+    _welcome(core, address, tls)
+    core.db.close()
+    if demo:
+        os.environ["FLOW_DEMO"] = "1"
+    _run(address, certificate, workers=1 if core.db.is_sqlite else 2)
+    lock.close()
+
+
+@click.command()
+def doctor() -> None:
+    """Check folders, keys, store and packages; says what to mend."""
+    from community_flow.services.doctor import examine
+
+    findings = examine(settings())
+    for finding in findings:
+        click.echo(("ok    " if finding.good else "MEND  ") + finding.text)
+    if not all(finding.good for finding in findings):
+        raise SystemExit(1)
+
+
+def prepare(known: Settings) -> Core:
+    """Folders, keys, tables."""
+    from community_flow.adapters.keys import KeyRing
+    from community_flow.adapters.sql.migrate import upgrade
+
+    known.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    KeyRing(known.data_dir / "keys", known.key_file).ensure()
+    upgrade(known.store_url)
+    return build_core(known)
+
+
+def hold_data_folder(known: Settings) -> IO[str]:
+    """Lock the data folder; refuse when another server holds it."""
+    file = Path(known.data_dir / "serve.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        raise click.ClickException(
+            f"Another server uses {known.data_dir}. Stop it, or set FLOW_DATABASE_URL to PostgreSQL to run several."
+        ) from error
+    return file
+
+
+def _check_free(address: tuple[str, int]) -> None:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise click.ClickException(
+                f"Port {address[1]} on {address[0]} cannot be used ({error.strerror}): choose another with --port."
+            ) from error
+
+
+def _certificate(known: Settings) -> tuple[Path, Path]:
+    from community_flow.adapters.local_authority import certificate
+
+    return certificate(known.data_dir / "tls", [socket.gethostname(), "localhost"])
+
+
+def _welcome(core: Core, address: tuple[str, int], tls: bool) -> None:
+    base = f"{'https' if tls else 'http'}://{address[0]}:{address[1]}"
+    click.echo(f"Community Flow on {base}")
+    if core.accounts.count() == 0:
+        password = secrets.token_urlsafe(12)
+        account = Account(account="", login="admin", name="Admin", role=Role.ADMIN)
+        admin = core.accounts.add(account, password, "system")
+        click.echo(f"First account: admin   password (shown once): {password}")
+        click.echo(f"Sign in with one click, once, within 15 minutes: {base}/login/link/"
+                   f"{core.accounts.make_link(admin, 'system')}")  # fmt: skip
+
+
+def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, workers: int) -> None:
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    cert, key = certificate or (None, None)
+    Server(
+        "wsgi:application",
+        address=address[0],
+        port=address[1],
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=16,
+        backlog=1024,
+        ssl_cert=cert,
+        ssl_key=key,
+        log_access=False,
+        # A crashed worker comes back by itself; what it had not answered is sent again by the devices.
+        respawn_failed_workers=True,
+    ).serve()
