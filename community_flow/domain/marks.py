@@ -1,0 +1,73 @@
+"""How a change is noted for the fold: the subject that a report or a journal row names, before anything is resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from community_flow.domain.passages import Triple, triple_id
+
+FOLDED_JOURNAL_KINDS = frozenset({"community", "zone", "gate", "household", "person", "pass", "device"})
+"""Kinds of journal rows that the fold reads; the others change nothing derived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One row of the queue: derive ``subject`` again from key ``lo`` to key ``hi``, both included."""
+
+    subject: str
+    lo: bytes
+    hi: bytes
+    cause: str
+
+
+def credential(pass_ref: bytes | None, tag_ref: bytes | None) -> str | None:
+    """The id of a pass as the journal knows it."""
+    if pass_ref is not None:
+        return "ps_" + pass_ref.hex()
+    return None if tag_ref is None else "tg_" + tag_ref.hex()
+
+
+def scan_subject(triple: Triple, person: str | None, pass_ref: bytes | None, tag_ref: bytes | None) -> str:
+    """Whom a scan names: a person, a credential, or nobody but itself."""
+    return person or credential(pass_ref, tag_ref) or "r:" + triple_id(triple)
+
+
+def count_subject(gate: str, direction: str) -> str:
+    return f"gate:{gate}:{direction}"
+
+
+def void_subject(device: str, boot: int, seq: int) -> str:
+    """A correction by ``device`` of its own report (boot, seq)."""
+    return f"void:{device}:{boot}:{seq}"
+
+
+def census_subject(zone: str) -> str:
+    return f"census:{zone}"
+
+
+def journal_subject(kind: str, entity: str) -> str:
+    return f"journal:{kind}:{entity}"
+
+
+def report_subject(
+    kind: str,
+    triple: Triple,
+    *,
+    gate: str | None = None,
+    direction: str | None = None,
+    person: str | None = None,
+    pass_ref: bytes | None = None,
+    tag_ref: bytes | None = None,
+    zone: str | None = None,
+    of: tuple[int, int] | None = None,
+) -> str | None:
+    """The subject that a report's mark names; None for kinds the fold does not read (readings, gaps, status)."""
+    if kind in ("scan", "visitor"):
+        return scan_subject(triple, person, pass_ref, tag_ref)
+    if kind == "count" and gate and direction:
+        return count_subject(gate, direction)
+    if kind == "correction" and of:
+        return void_subject(triple[0], *of)
+    if kind == "census" and zone:
+        return census_subject(zone)
+    return None
