@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
@@ -53,22 +53,6 @@ Decision = Literal["allow", "check", "stop"]
 Outcome = Literal["accepted", "duplicate", "rejected", "conflict"]
 
 
-def nested(kind: Callable[[], type[_Part]]) -> Check:
-    """A part of its own; named late because the parts are defined below."""
-
-    def check(value: object) -> _Part:
-        part = kind()
-        if isinstance(value, part):
-            return value
-        if not isinstance(value, Mapping):
-            raise ValueError(f"give an object with {', '.join(_rules(part))}")
-        return _parse(part, value, [])
-
-    return check
-
-
-# --- parts and reports ----------------------------------------------------------------------------------------------
-
 P = TypeVar("P", bound="_Part")
 
 
@@ -92,6 +76,19 @@ class _Part:
         """The known members by their wire names, absent ones left out: what is hashed and sent."""
         found = ((name, getattr(self, rule.attribute)) for name, rule in _rules(type(self)).items())
         return {name: _plain(value) for name, value in found if value is not None}
+
+
+def nested(part: type[_Part]) -> Check:
+    """A part of its own, given as such or as parsed JSON."""
+
+    def check(value: object) -> _Part:
+        if isinstance(value, part):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError(f"give an object with {', '.join(_rules(part))}")
+        return _parse(part, value, [])
+
+    return check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +193,8 @@ class Scan(Report):
     ref: Annotated[str | None, matching(r"s_[A-Za-z0-9_-]{8,64}", "s_2f9c41d07e")] = None
     person: Annotated[str | None, matching(r"p_[a-z2-7]{12}", "p_abcdefgh2345")] = None
     tag: Annotated[str | None, text(64, 1)] = None
-    claimed: Annotated[Claimed | None, nested(lambda: Claimed)] = None
-    sealed: Annotated[Sealed | None, nested(lambda: Sealed)] = None
+    claimed: Annotated[Claimed | None, nested(Claimed)] = None
+    sealed: Annotated[Sealed | None, nested(Sealed)] = None
     challenge: Annotated[str | None, text(64, 1)] = None
     forced: Annotated[bool | None, truth] = None
     operator: Annotated[str | None, text(40)] = None
@@ -222,7 +219,7 @@ class Count(Report):
     n: Annotated[int, COUNT]
     confidence: Annotated[float | None, SHARE] = None
     from_ms: Annotated[int | None, TIME] = None
-    replaces: Annotated[Span | None, nested(lambda: Span)] = None
+    replaces: Annotated[Span | None, nested(Span)] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -253,7 +250,7 @@ class Correction(Report):
 
     KIND = "correction"
 
-    of: Annotated[Named, nested(lambda: Named)]
+    of: Annotated[Named, nested(Named)]
     note: Annotated[str | None, LONG] = None
 
 
@@ -273,7 +270,7 @@ class Reading(Report):
 
     KIND = "reading"
 
-    subject: Annotated[Subject, nested(lambda: Subject)]
+    subject: Annotated[Subject, nested(Subject)]
     quantity: Annotated[str, WORD]
     value: Annotated[float, VALUE]
     unit: Annotated[str | None, text(20)] = None
