@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -51,7 +50,7 @@ class Core:
 
 def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     """Adapters and the services that everything shares; used by the server and by the command line."""
-    from community_flow.adapters.sql.queries_flow import SqlFoldMarks
+    from community_flow.adapters.sql.queries_marks import SqlFoldMarks
 
     clock = clock or SystemClock()
     keys = KeyRing(settings.data_dir / "keys", settings.key_file)
@@ -102,13 +101,7 @@ def _wire_access(core: Core, app: Flask) -> None:
     app.register_blueprint(privacy.blueprint(core.settings, core.audit))
 
 
-def _wire_shell(core: Core, app: Flask) -> None:
-    from community_flow.entrypoints import shell
-
-    shell.dress(app, core)
-
-
-WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_shell,)
+WIRING: tuple[Callable[[Core, Flask], None], ...] = ()
 """One function per feature, in the order in which they need each other."""
 
 
@@ -129,8 +122,3 @@ def _put_raw_routes(core: Core, app: Flask) -> None:
         return raw.get(environ.get("PATH_INFO", ""), flask_app)(environ, start_response)
 
     app.wsgi_app = dispatch  # type: ignore[method-assign]
-
-
-def optional(module: str) -> Any:
-    """Import a module by name when its feature is switched on."""
-    return importlib.import_module(module)

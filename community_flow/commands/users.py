@@ -28,7 +28,9 @@ def user() -> None:
 @click.option("--community", "communities", multiple=True)
 @click.option("--area", "areas", multiple=True)
 @click.option("--authority", help="an official's authority, for example the district's CDC")
-def add(login: str, name: str | None, role: str, communities: tuple[str, ...], areas: tuple[str, ...], authority: str | None) -> None:
+def add(
+    login: str, name: str | None, role: str, communities: tuple[str, ...], areas: tuple[str, ...], authority: str | None
+) -> None:
     """Add an account; prints a random password once."""
     core = prepare(settings())
     password = secrets.token_urlsafe(12)
@@ -93,5 +95,3 @@ def create(role: str, communities: tuple[str, ...], areas: tuple[str, ...], as_j
     made = core.accounts.add(account, None, "command line")
     secret = core.accounts.make_token(made, "command line", "command line")
     click.echo(json.dumps({"token": secret}) if as_json else secret)
-
-

@@ -39,6 +39,8 @@ def blueprint(settings: Settings, audit: Audit) -> Blueprint:
     def trust_file() -> Response:
         if not authority.exists():
             abort(404)
-        return send_file(authority.resolve(), mimetype="application/x-x509-ca-cert", download_name="community-flow-ca.pem")
+        return send_file(
+            authority.resolve(), mimetype="application/x-x509-ca-cert", download_name="community-flow-ca.pem"
+        )
 
     return bp

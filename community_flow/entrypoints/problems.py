@@ -57,7 +57,9 @@ def _refused(error: FlowError) -> BaseResponse:
 
 
 def _problem(error: Problem) -> BaseResponse:
-    return _answer(error.status, error.code, gettext(error.title), gettext(error.remedy) if error.remedy else "", error.retry_s)
+    return _answer(
+        error.status, error.code, gettext(error.title), gettext(error.remedy) if error.remedy else "", error.retry_s
+    )
 
 
 def _csrf(error: CSRFError) -> BaseResponse:

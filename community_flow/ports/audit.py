@@ -56,6 +56,8 @@ class AuditStore(Protocol):
         """Rows with a number above ``after``, oldest first."""
         ...
 
-    def latest(self, tx: Transaction, scope: Scope, *, before: int | None, limit: int, person: str | None = None) -> list[AuditRow]:
+    def latest(
+        self, tx: Transaction, scope: Scope, *, before: int | None, limit: int, person: str | None = None
+    ) -> list[AuditRow]:
         """Newest first, within the scope's communities."""
         ...

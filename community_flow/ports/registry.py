@@ -31,7 +31,9 @@ class JournalStore(Protocol):
         """Entities whose next row has come into effect since they were projected."""
         ...
 
-    def current(self, tx: Transaction, scope: Scope, kind: str, entity: str | None = None) -> list[tuple[str, str, Any]]:
+    def current(
+        self, tx: Transaction, scope: Scope, kind: str, entity: str | None = None
+    ) -> list[tuple[str, str, Any]]:
         """(community, entity, typed state) of that kind as of now, sorted."""
         ...
 

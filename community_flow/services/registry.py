@@ -45,7 +45,9 @@ class Registry:
     def record(self, tx: Transaction, changes: Sequence[Change], account: str) -> list[Entry]:
         """Keep changes in the caller's transaction; raises Invalid with the field that is wrong."""
         now_ms = self.clock.now_ms()
-        rows = [Entry(0, each.community, each.kind, each.entity, each.valid_from_ms, _checked(each)) for each in changes]
+        rows = [
+            Entry(0, each.community, each.kind, each.entity, each.valid_from_ms, _checked(each)) for each in changes
+        ]
         entries = self.store.append(tx, rows, now_ms, account)
         self.store.project(tx, [(each.community, each.kind, each.entity) for each in entries], now_ms)
         self.marks.journal_changed(tx, entries)
@@ -108,7 +110,9 @@ class Registry:
         return {(community, entity): state for community, entity, state in self.store.current(tx, scope, kind)}
 
 
-def communities_of_areas(areas: Mapping[str, Area], communities: Mapping[str, Community], wanted: Sequence[str]) -> set[str]:
+def communities_of_areas(
+    areas: Mapping[str, Area], communities: Mapping[str, Community], wanted: Sequence[str]
+) -> set[str]:
     """Communities in any of ``wanted`` areas or in an area below them."""
     below = set(wanted)
     grown = True

@@ -85,7 +85,9 @@ class SqlJournal:
             .order_by(journal.c.valid_from_ms.desc(), journal.c.number.desc())
             .limit(1)
         ).first()
-        due = tx.execute(select(func.min(journal.c.valid_from_ms)).where(mine, journal.c.valid_from_ms > now_ms)).scalar()
+        due = tx.execute(
+            select(func.min(journal.c.valid_from_ms)).where(mine, journal.c.valid_from_ms > now_ms)
+        ).scalar()
         if now is None or now.data is None:
             if due is None:
                 return None

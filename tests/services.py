@@ -1,0 +1,111 @@
+"""Real PostgreSQL and Redis for tests: started on loopback from Debian's packages, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Missing(RuntimeError):
+    """A Debian package is not there; the message names it."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    """Poll; raises TimeoutError naming what did not come."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.05)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def redis_server() -> Iterator[str]:
+    """A Redis of our own; gives its URL. It keeps nothing on disk."""
+    program = shutil.which("redis-server")
+    if not program:
+        raise Missing("redis-server is not installed: apt-get install redis-server")
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="flow-redis-") as folder:
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        with _process(command, port):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL cluster of our own; gives the URL of an empty database. Not root: the server refuses that."""
+    programs = _postgresql_programs()
+    port = free_port()
+    folder = Path(tempfile.mkdtemp(prefix="flow-postgresql-"))
+    try:
+        user = _own(folder)
+        subprocess.run(
+            [str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "flow", "-E", "UTF8", "--locale=C.UTF-8"],
+            check=True, capture_output=True, user=user, cwd=folder,
+        )  # fmt: skip
+        command = [
+            str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
+            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+        ]  # fmt: skip
+        with _process(command, port, user=user, stop=signal.SIGINT):
+            yield f"postgresql://flow@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _postgresql_programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("postgres")
+    if on_path:
+        return Path(on_path).resolve().parent
+    raise Missing("PostgreSQL is not installed: apt-get install postgresql")
+
+
+def _own(folder: Path) -> int | None:
+    """Give the folder to the postgres user when we are root."""
+    if os.geteuid() != 0:
+        return None
+    user = pwd.getpwnam("postgres")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return user.pw_uid
+
+
+@contextmanager
+def _process(
+    command: list[str], port: int, user: int | None = None, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, user=user, cwd="/")
+        try:
+            wait_until(lambda: listens(port) or process.poll() is not None, command[0])
+            if process.poll() is not None:
+                output.seek(0)
+                raise RuntimeError(f"{command[0]} ended: {output.read().decode(errors='replace')[-2000:]}")
+            yield process
+        finally:
+            process.send_signal(stop)
+            process.wait(30)
