@@ -101,7 +101,13 @@ def _wire_access(core: Core, app: Flask) -> None:
     app.register_blueprint(privacy.blueprint(core.settings, core.audit))
 
 
-WIRING: tuple[Callable[[Core, Flask], None], ...] = ()
+def _wire_shell(core: Core, app: Flask) -> None:
+    from community_flow.entrypoints import shell
+
+    shell.dress(app, core.clock, core.parts)
+
+
+WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_shell,)
 """One function per feature, in the order in which they need each other."""
 
 
