@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class BadSetting(ValueError):
@@ -54,13 +55,12 @@ def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: in
     if not text:
         return default
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise BadSetting(f"{name} is {text!r}: give a whole number from {least} to {most}, or leave it out for {default}")
+        remedy = f"give a whole number from {least} to {most}, or leave it out for {default}"
+        raise BadSetting(f"{name} is {text!r}: {remedy}")
     return int(text)
 
 
 def _timezone(env: Mapping[str, str]) -> str:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
     name = env.get("FLOW_TIMEZONE", "") or "Asia/Shanghai"
     try:
         ZoneInfo(name)

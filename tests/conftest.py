@@ -207,7 +207,7 @@ class serving:  # noqa: N801 - used as a context manager, like a function
             **({"FLOW_REDIS_URL": self.settings.redis_url} if self.settings.redis_url else {}),
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
-        self.output = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 - closed in __exit__
+        self.output = tempfile.NamedTemporaryFile("w+", suffix=".log")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "community_flow", "serve", "--port", str(port), *self.arguments],
             env=environment, cwd=ROOT, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True,

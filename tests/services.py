@@ -62,7 +62,10 @@ def postgresql_server() -> Iterator[str]:
     try:
         user = _own(folder)
         subprocess.run(
-            [str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "flow", "-E", "UTF8", "--locale=C.UTF-8"],
+            [
+                str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "flow",
+                "-E", "UTF8", "--locale=C.UTF-8",
+            ],
             check=True, capture_output=True, user=user, cwd=folder,
         )  # fmt: skip
         command = [

@@ -43,7 +43,8 @@ class Key:
 class KeyRing:
     """Reads and makes the keys in one folder.
 
-    card, delta: Ed25519 seeds (32 bytes). ingest: a P-256 private key. table, community, audit, session: 32 random bytes.
+    card, delta: Ed25519 seeds (32 bytes). ingest: a P-256 private key. table, community, audit, session: 32 random
+    bytes.
     The community key, like card and table, is derived per community by the caller (HKDF over the community's uid).
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -99,17 +100,12 @@ def _alternative(name: str) -> x509.GeneralName:
 
 def _addresses() -> set[str]:
     found = {"127.0.0.1"}
-    try:
+    with contextlib.suppress(OSError):  # a machine without a resolvable name still has its loopback address
         found |= {str(row[4][0]) for row in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    except OSError:
-        pass  # a machine without a resolvable name still has its loopback address
     # The address that the LAN sees; a UDP "connection" sends nothing.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            found.add(probe.getsockname()[0])
-        except OSError:
-            pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))
+        found.add(probe.getsockname()[0])
     return found
 
 

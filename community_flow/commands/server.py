@@ -12,6 +12,7 @@ from typing import IO
 
 import click
 
+from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.app import Core, build_core
 from community_flow.commands import settings
 from community_flow.domain.scope import Role
@@ -52,8 +53,11 @@ def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
 def doctor() -> None:
     """Check folders, keys, store and packages; says what to mend."""
     from community_flow.services.doctor import examine
+    from web import ROOT
 
-    findings = examine(settings())
+    known = settings()
+    font = Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc")
+    findings = examine(known.data_dir, SqlDatabase(known.store_url).ping, ROOT / "vendor", font)
     for finding in findings:
         click.echo(("ok    " if finding.good else "MEND  ") + finding.text)
     if not all(finding.good for finding in findings):
@@ -73,7 +77,7 @@ def prepare(known: Settings) -> Core:
 
 def hold_data_folder(known: Settings) -> IO[str]:
     """Lock the data folder; refuse when another server holds it."""
-    file = Path(known.data_dir / "serve.lock").open("a+")
+    file = Path(known.data_dir / "serve.lock").open("a+")  # noqa: SIM115 - held until the server ends
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

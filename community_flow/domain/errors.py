@@ -46,5 +46,5 @@ class TooMany(FlowError):
     status, code = 429, "too-many"
 
     def __init__(self, remedy: str, *, retry_s: int, **values: object) -> None:
-        super().__init__(remedy, **values)
+        super().__init__(remedy, field=None, **values)
         self.retry_s = retry_s

@@ -65,7 +65,7 @@ def choose_language() -> str:
     account = maybe_account()
     if account and account.language in LANGUAGES:
         return str(account.language)
-    return request.accept_languages.best_match(["zh", "zh-CN", "zh-Hans", "en"], default="zh")[:2]  # type: ignore[index]
+    return request.accept_languages.best_match(["zh", "zh-CN", "zh-Hans", "en"], default="zh")[:2]
 
 
 def language_now() -> str:

@@ -70,7 +70,7 @@ def _csrf(error: CSRFError) -> BaseResponse:
 def _http(error: HTTPException) -> BaseResponse:
     status = error.code or 500
     if status < 400 and error.response is not None:
-        return error.get_response()  # type: ignore[return-value]
+        return error.get_response()
     remedy = HTTP_REMEDIES.get(status)
     return _answer(status, "http", gettext(remedy) if remedy else (error.name or ""), "")
 

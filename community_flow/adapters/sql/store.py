@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 Row = dict[str, Any]
@@ -61,6 +62,15 @@ class SqlDatabase:
                 connection.rollback()
                 raise
             connection.commit()
+
+    def ping(self) -> str | None:
+        """What is wrong with the store, or None when it answers and has our tables."""
+        try:
+            with self.read() as tx:
+                tx.exec_driver_sql("SELECT 1 FROM journal LIMIT 1")
+        except SQLAlchemyError as error:
+            return type(error).__name__
+        return None
 
     def close(self) -> None:
         self.engine.dispose()

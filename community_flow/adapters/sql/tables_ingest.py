@@ -1,0 +1,160 @@
+"""What devices said, kept for good, and the devices themselves.
+
+`reports` is append-only: labels (assurance, pass_ref, held) are frozen at commit and nothing derived is stored here.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, Table, Text
+
+from community_flow.adapters.sql.metadata import Json, Ms, Raw, metadata
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("device", Text, nullable=False),
+    Column("boot", Ms, nullable=False),
+    Column("seq", Ms, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("t_ms", Ms, nullable=False),  # event time: at_ms - skew_ms
+    Column("at_ms", Ms, nullable=False),
+    Column("skew_ms", Ms, nullable=False),
+    Column("received_ms", Ms, nullable=False),
+    Column("gate", Text),
+    Column("direction", Text),
+    Column("pass_ref", LargeBinary(16)),
+    Column("tag_ref", LargeBinary(16)),
+    Column("person", Text),
+    # Time inside a rotating code, seconds since 2026: what relayed codes are found by. The code itself is never kept.
+    Column("token_s", Ms),
+    Column("assurance", SmallInteger, nullable=False),
+    Column("method", Text),
+    Column("decision", Text),
+    Column("reason", Text),
+    Column("passed", Boolean, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("operator", Text),
+    Column("party", Integer, nullable=False),
+    Column("n", Integer),
+    Column("from_ms", Ms),
+    # The other known members, as JSON text: class, unit, zone, of, replaces, counters, note…
+    Column("body", Text),
+    # Of the canonical form, keyed: an IC card's number cannot be searched for in it.
+    Column("digest", Raw, nullable=False),
+    # From the future when it came: no part in anything until released.
+    Column("held", Boolean, nullable=False),
+    PrimaryKeyConstraint("device", "boot", "seq"),
+    # Together the two queries of the fold: everything from a moment on, and everything of a credential.
+    Index(None, "community", "t_ms"),
+    Index(
+        "ix_reports_pass_ref",
+        "pass_ref",
+        "t_ms",
+        sqlite_where=Column("pass_ref").is_not(None),
+        postgresql_where=Column("pass_ref").is_not(None),
+    ),
+    sqlite_with_rowid=False,
+)
+
+tray = Table(
+    "tray",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("community", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("boot", Ms, nullable=False),
+    Column("seq", Ms, nullable=False),
+    Column("received_ms", Ms, nullable=False),
+    Column("reason", Text, nullable=False),  # malformed | conflict | past_retention | unknown_kind | foreign_gate | …
+    Column("detail", Text, nullable=False),
+    # The report as it came, sealed for the ingest key when it may name somebody: {"kid", "epk", "nonce", "ct"}.
+    Column("body", Json, nullable=False),
+    # Of the text as it came: the same report comes to lie here once.
+    Column("digest", Raw, nullable=False),
+    Column("state", Text, nullable=False),  # open | mended | dismissed
+    Column("settled_ms", Ms),
+    Column("settled_by", Text),
+    Index("uq_tray_once", "device", "boot", "seq", "digest", unique=True),
+    Index(None, "community", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+through = Table(
+    "device_boots",
+    metadata,
+    Column("device", Text, nullable=False),
+    Column("boot", Ms, nullable=False),
+    # Everything from 0 up to here is kept. A report above it waits in `beyond` until the gap closes.
+    Column("through", Ms, nullable=False),
+    Column("highest", Ms, nullable=False),
+    PrimaryKeyConstraint("device", "boot"),
+)
+
+device_tokens = Table(
+    "device_tokens",
+    metadata,
+    # SHA-256 of the token: 32 random bytes need no salt and no slow hash.
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("device", Text, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("created_ms", Ms, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("revoked_ms", Ms),
+    # A rotated token works a little longer, so that a device that asked twice is not locked out.
+    Column("until_ms", Ms),
+    Index(None, "device"),
+)
+
+claim_codes = Table(
+    "device_claim_codes",
+    metadata,
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    Column("device", Text, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("expires_ms", Ms, nullable=False),
+    Column("used_ms", Ms),
+    Index(None, "device"),
+)
+
+device_status = Table(
+    "device_status",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("community", Text, nullable=False),
+    Column("last_ms", Ms, nullable=False),  # last request that carried a good token
+    Column("last_report_ms", Ms),  # event time of its newest report
+    Column("skew_ms", Ms),
+    Column("queue", Ms),
+    Column("version", Text),
+    Column("config", Ms),
+    Column("faults", Json),
+    Column("counters", Json),
+    Column("status_ms", Ms),
+    # Tallies since enrolment.
+    Column("accepted", Ms, nullable=False),
+    Column("duplicates", Ms, nullable=False),
+    Column("conflicts", Ms, nullable=False),
+    Column("rejected", Ms, nullable=False),
+    Column("forged", Ms, nullable=False),
+    Column("unknown_fields", Ms, nullable=False),
+    Column("held", Ms, nullable=False),
+    Column("mismatch_ms", Ms),  # when the same number last came with other content; cleared by a person
+    Index(None, "community"),
+)
+
+references = Table(
+    "scan_references",
+    metadata,
+    # SHA-256 of the reference "s_…" that an online search gave a guard.
+    Column("ref_hash", LargeBinary(32), primary_key=True),
+    Column("community", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("gate", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("issued_ms", Ms, nullable=False),
+    # The report that used it. A second report with the same reference finds it used.
+    Column("used_by", Text),
+    Index(None, "issued_ms"),
+)
