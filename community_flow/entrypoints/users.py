@@ -12,6 +12,7 @@ from community_flow.domain.errors import Forbidden
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import current_account, current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
+from community_flow.entrypoints.shell import role_name
 from community_flow.ports.accounts import Account
 from community_flow.services.accounts import Accounts
 
@@ -78,11 +79,14 @@ def blueprint(accounts: Accounts) -> Blueprint:
 
 def _page(accounts: Accounts, account: Account | None = None, secret: str | None = None) -> str:
     link = url_for("login.link", secret=secret, _external=True) if secret else None
+    makeable = _makeable(current_account().role)
+    places = accounts.places(current_scope())
     return render_template(
         "users/page.html",
         accounts=accounts.list(current_scope()),
-        communities=sorted(current_scope().communities),
-        makeable=_makeable(current_account().role),
+        places=places,
+        makeable=makeable,
+        role_choices=[(str(role), role_name(role)) for role in makeable],
         made=account,
         link=link,
     )

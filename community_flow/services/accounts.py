@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from community_flow.domain.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
-from community_flow.domain.places import Area, Community
+from community_flow.domain.places import Area, Community, Gate
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.accounts import Account, AccountStore, Token
@@ -25,6 +25,13 @@ LONGEST_WAIT_S = 900
 
 WRONG = "The login or the password is wrong. After five wrong tries you have to wait."
 BAD_LINK = "This sign-in link was used or is older than 15 minutes: ask for a new one."
+
+
+@dataclass(frozen=True)
+class Places:
+    areas: Mapping[str, Area]
+    communities: Mapping[str, Community]
+    gates: Mapping[tuple[str, str], Gate]
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,11 @@ class Accounts:
             if each.account == account:
                 return each
         raise NotFound("There is no such account here.")
+
+    def places(self, scope: Scope) -> Places:
+        """What an account can be bound to, by id, for people who choose from names."""
+        with self.db.read() as tx:
+            return Places(self.registry.areas(tx), self.registry.communities(tx, scope), self.registry.gates(tx, scope))
 
     def set_password(self, account: Account, password: str, by: str) -> None:
         """New password; every session, link and token of the account ends."""
