@@ -105,7 +105,30 @@ def test_libraries_stay_where_they_belong(path: Path) -> None:
         library = module.split(".")[0]
         homes = KEPT_APART.get(library)
         assert homes is None or name.startswith(homes), f"{name} may not know {library}; only {homes} may"
-        assert not (top and library in LAZY), f"{name} imports {library} at its top: import it where it is used"
+
+
+def heavy_modules() -> dict[str, str]:
+    """Modules of ours that load a slow library as soon as they are imported, and through which one."""
+    tops = {module_name(path): [m for m, top in imports(path) if top] for path in sources()}
+    heavy = {name: lib for name, found in tops.items() for lib in found if lib.split(".")[0] in LAZY}
+    while more := {
+        name: f"{imported} -> {heavy[imported]}"
+        for name, found in tops.items() if name not in heavy
+        for imported in found if imported in heavy
+    }:  # fmt: skip
+        heavy |= more
+    return heavy
+
+
+def module_name(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+
+
+def test_the_server_starts_without_slow_libraries() -> None:
+    """Modules may be heavy when they are imported where they are used; what a server imports at once may not."""
+    heavy = heavy_modules()
+    at_once = {"wsgi", "community_flow.app", "community_flow.commands", "community_flow.commands.server", "sensors"}
+    assert not {name: heavy[name] for name in at_once & set(heavy)}
 
 
 @pytest.mark.parametrize("name", STDLIB_ONLY)
