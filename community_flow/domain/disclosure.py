@@ -81,5 +81,5 @@ def _can_move(table: Ints, row: int, column: int, change: int) -> Bools:
     turn = change * sign[row, column]
     roomy_near = table - turn * sign >= 1
     roomy_far = table + turn * sign >= 1
-    corner = roomy_near[row, :][None, :] & roomy_near[:, column][:, None] & roomy_far
-    return corner & bool(table[row, column] + change >= 1)
+    corner: Bools = roomy_near[row, :][None, :] & roomy_near[:, column][:, None] & roomy_far
+    return corner if table[row, column] + change >= 1 else np.zeros_like(corner)
