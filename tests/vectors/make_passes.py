@@ -33,7 +33,7 @@ def handle(label: object) -> bytes:
     return MADE.bytes(f"handle {label}", 8)
 
 
-def card(signer: Any = CARD, community: bytes = HOME, key_id: int = 2, label: object = 0, **given: int) -> str:
+def card(signer: Any = CARD, community: bytes = HOME, key_id: int = 2, label: object = 0, **given: Any) -> str:
     values = {"expiry_day": 1054, "serial": 0} | given
     return passes.card(signer, community, key_id=key_id, handle=handle(label), **values)
 
@@ -84,7 +84,11 @@ def bad_cards() -> Iterator[Case]:
         at = MADE.number(f"flip{number}", 77 * 8)
         changed = bytearray(whole)
         changed[at // 8] ^= 1 << at % 8
-        yield {"why": f"bit {at} flipped", "text": passes.PREFIX + base45.encode(bytes(changed)), "credential": credential()}
+        yield {
+            "why": f"bit {at} flipped",
+            "text": passes.PREFIX + base45.encode(bytes(changed)),
+            "credential": credential(),
+        }
 
 
 def rotating() -> Iterator[Case]:
@@ -197,7 +201,8 @@ def body() -> dict[str, Any]:
         "card_keys": [{"community": text(k.community), "id": k.id, "key": text(k.public)} for k in CARD_KEYS],
         "cases": [case | {"expect": expected(case)} for case in cases],
         "refs": [
-            {"key": key.hex(), "handle": handle(n).hex(), "ref": passes.pass_ref(key, handle(n)).hex()} for n in range(3)
+            {"key": key.hex(), "handle": handle(n).hex(), "ref": passes.pass_ref(key, handle(n)).hex()}
+            for n in range(3)
         ],
         "tags": [
             {"key": key.hex(), "tag": tag, "ref": passes.tag_ref(key, tag).hex()}

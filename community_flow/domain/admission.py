@@ -1,0 +1,304 @@
+"""May this pass go through this gate now? One evaluator, one reason, one sentence in Chinese and English.
+
+The gate's own twin is web/scanner/admission.js; both are held to tests/vectors/admission.json. Only forged, revoked and
+copied stop; every administrative reason asks the guard to look (check). A sentence may state the rule's own gates and
+hours, never where or when anyone passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from community_flow.domain.gate_table import DEAD_MS, Record
+from community_flow.domain.passes import EPOCH_S, GRACE_DAYS, Fault, Proof
+
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+ADVICE_AFTER_MS = 10 * MINUTE_MS
+"""A state (who is inside, how full, how often) older than this only advises."""
+
+Answer = Literal["allow", "check", "stop"]
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody held out, and what reading it found."""
+
+    kind: Literal["card", "rotating", "tag", "ref"]
+    fault: Fault | None = None
+    proof: Proof = Proof.GOOD
+    clock_good: bool = True
+    replay: Literal["fresh", "same", "older"] = "fresh"
+    serial: int | None = None
+    expiry_day: int | None = None
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of the moment: `inside` this person, `used` outings of the household today, the zone `full`."""
+
+    inside: bool | None = None
+    used: int | None = None
+    full: bool = False
+    age_ms: int | None = None
+
+    @property
+    def fresh(self) -> bool:
+        return self.age_ms is not None and self.age_ms <= ADVICE_AFTER_MS
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where and when. ``names`` are the community's gates for a sentence that sends somebody to the right one."""
+
+    gate: str
+    direction: Literal["in", "out"]
+    at_ms: int
+    utc_offset_min: int = 0
+    passback: Literal["off", "soft", "hard"] = "off"
+    free_flow: bool = False
+    online: bool = True
+    list_age_ms: int = 0
+    names: dict[str, dict[str, str]] = {}
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The one answer."""
+
+    decision: Answer
+    reason: str
+    zh: str
+    en: str
+
+
+# sentence: (decision, reason, zh, en). A guard reads it aloud, so it says what would make it right.
+SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
+    "ok_in": ("allow", "ok", "已登记进入", "Entry recorded"),
+    "ok_out": ("allow", "ok", "已登记离开", "Exit recorded"),
+    "duplicate": ("allow", "duplicate", "刚才已登记，不重复计数", "Recorded a moment ago, counted once"),
+    "free_flow": ("allow", "free_flow", "应急放行，已计数", "Emergency: everyone passes, counted"),
+    "inside": (
+        "allow",
+        "already_inside",
+        "系统显示已在内，请留意是否本人",
+        "On record as inside: is it the same person?",
+    ),
+    "inside_hard": (
+        "check",
+        "already_inside",
+        "系统显示已在内，请核对本人",
+        "On record as inside: please check who this is",
+    ),
+    "not_ours": ("check", "unknown", "这不是社区通行码", "This is not a community pass"),
+    "unknown": (
+        "check",
+        "unknown",
+        "名单里没有这个通行码，请到服务台核实",
+        "Not on this gate's list: please ask at the desk",
+    ),
+    "newer": (
+        "check",
+        "unknown",
+        "此卡比本机名单新，请联网更新名单",
+        "This card is newer than the list: go online to update it",
+    ),
+    "tag_offline": (
+        "check",
+        "unknown",
+        "IC 卡须联网核实，请改用房号登记",
+        "Card numbers need the network: register by unit instead",
+    ),
+    "malformed": ("check", "error", "没有读完整，请再扫一次", "Not read completely: please scan again"),
+    "version": ("check", "error", "通行码版本较新，请更新本程序", "Made for a newer version: please update this app"),
+    "list_dead": ("check", "error", "名单超过 14 天未更新，请联网", "The list is over 14 days old: please go online"),
+    "revoked": (
+        "stop",
+        "revoked",
+        "通行码已停用，请到服务台办理",
+        "This pass was withdrawn: ask at the desk for a new one",
+    ),
+    "replaced": ("stop", "revoked", "此卡已换发，请出示新卡", "This card was replaced: please show the new one"),
+    "copied": (
+        "stop",
+        "copied",
+        "此码被人复制，已停用，请到服务台换发",
+        "This pass was copied and is blocked: get a new one",
+    ),
+    "forged": ("stop", "forged", "验证不通过，不是本社区签发的通行码", "Not a genuine pass of this community"),
+    "wrong_community": (
+        "check",
+        "wrong_community",
+        "这是其他社区的通行码，请按访客登记",
+        "A pass of another community: register a visitor",
+    ),
+    "expired": ("check", "expired", "{date} 已到期，请到服务台续期", "Expired on {date}: please renew it at the desk"),
+    "grace": (
+        "check",
+        "expired",
+        "{date} 已到期，宽限期内，请尽快续期",
+        "Expired on {date}, still in its grace: renew it soon",
+    ),
+    "not_yet": ("check", "not_yet", "{date} 起生效", "Valid from {date}"),
+    "wrong_gate": ("check", "wrong_gate", "请走{gates}", "Please use {gates}"),
+    "no_gate": (
+        "check",
+        "wrong_gate",
+        "未开通任何出入口，请到服务台",
+        "Not set up for any gate: please ask at the desk",
+    ),
+    "quota": ("check", "quota", "本户今日 {n} 次出行已用完", "The household has used its {n} outings of today"),
+    "time_window": ("check", "time_window", "可通行时段：{windows}", "This pass is good {windows}"),
+    "zone_full": ("check", "zone_full", "里面人已满，请稍候", "It is full inside: please wait a moment"),
+    "hold": ("check", "hold", "请到服务台", "Please go to the desk"),
+    "replayed": (
+        "check",
+        "replayed_code",
+        "此码已用过，请在手机上刷新再扫",
+        "This code was used before: refresh it and scan again",
+    ),
+    "clock_skew": (
+        "check",
+        "clock_skew",
+        "手机时间不准，请设为自动再扫",
+        "The phone's clock is off: set it to automatic and retry",
+    ),
+    "undecided": ("check", "undecided", "尚未处理", "Not decided yet"),
+}
+
+
+def evaluate(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision:
+    """The first rule that speaks, in this order; else ok."""
+    if gate.free_flow:
+        return _say("free_flow")
+    for rule in (_reading, _standing, _use, _validity, _rule, _surroundings):
+        decision = rule(shown, record, gate, state)
+        if decision:
+            return decision
+    return _say("ok_in" if gate.direction == "in" else "ok_out")
+
+
+def _reading(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
+    """Is it a genuine pass, and one that this gate's list knows?"""
+    if shown.fault:
+        return _say({Fault.NOT_OURS: "not_ours", Fault.UNKNOWN_TYPE: "version"}.get(shown.fault, "malformed"))
+    if shown.kind == "tag" and not gate.online:
+        return _say("tag_offline")
+    if shown.proof in (Proof.FORGED, Proof.UNKNOWN_KEY):
+        return _say("forged")
+    if shown.proof is Proof.FOREIGN:
+        return _say("wrong_community")
+    if shown.proof is Proof.NO_CHALLENGE:
+        return _say("malformed")
+    if gate.list_age_ms > DEAD_MS:
+        return _say("list_dead")
+    return None if record else _say("unknown")
+
+
+def _standing(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
+    """Was the pass taken back or replaced?"""
+    assert record is not None  # _reading answered for every pass without one
+    if record.status != "active":
+        return _say(record.status)
+    if shown.serial is None or record.serial is None or shown.serial == record.serial:
+        return None
+    return _say("replaced" if shown.serial < record.serial else "newer")
+
+
+def _use(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
+    """Is it this person's code of this moment, and may the person pass at all?"""
+    if not shown.clock_good:
+        return _say("clock_skew")
+    if shown.replay != "fresh":
+        return _say("duplicate" if shown.replay == "same" else "replayed")
+    return _say("hold") if record and record.hold else None
+
+
+def _validity(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
+    """Dates. Whoever leaves is not held back by them."""
+    assert record is not None
+    if gate.direction == "out":
+        return None
+    if record.from_ms is not None and gate.at_ms < record.from_ms:
+        return _say("not_yet", date=_moment(record.from_ms, gate.utc_offset_min))
+    if record.until_ms is not None and gate.at_ms >= record.until_ms:
+        return _say("expired", date=_day(record.until_ms - 1, gate.utc_offset_min))
+    if shown.expiry_day is None:
+        return None
+    end_ms = ((shown.expiry_day + 1) * 86_400 + EPOCH_S) * 1000 - gate.utc_offset_min * MINUTE_MS
+    if gate.at_ms < end_ms:
+        return None
+    sentence = "grace" if gate.at_ms < end_ms + GRACE_DAYS * DAY_MS else "expired"
+    return _say(sentence, date=_day(end_ms - 1, gate.utc_offset_min))
+
+
+def _rule(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
+    """The pass's own gates, hours and outings."""
+    assert record is not None
+    if gate.direction == "out":
+        used_up = record.quota is not None and state.fresh and state.used is not None and state.used >= record.quota
+        return _say("quota", n=str(record.quota)) if used_up else None
+    if record.gates is not None and gate.gate not in record.gates:
+        return _list_gates(record.gates, gate)
+    if record.windows and not any(_within(window, gate) for window in record.windows):
+        return _say("time_window", windows=", ".join(f"{start}–{end}" for start, end in record.windows))
+    return None
+
+
+def _surroundings(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
+    """What is known of the inside."""
+    if gate.direction == "out":
+        return None
+    if state.inside and gate.passback != "off":
+        return _say("inside_hard" if gate.passback == "hard" and state.fresh else "inside")
+    return _say("zone_full") if state.full and state.fresh else None
+
+
+def replay(last: tuple[int, int] | None, token_s: int, at_ms: int, window_ms: int) -> Literal["fresh", "same", "older"]:
+    """What a rotating code's time says beside the ``last`` one of this pass: (token_s, when first shown in ms).
+
+    The same time within the window is the same showing; anything not newer is a picture of an old screen.
+    """
+    if last is None or token_s > last[0]:
+        return "fresh"
+    return "same" if token_s == last[0] and 0 <= at_ms - last[1] <= window_ms else "older"
+
+
+def _say(sentence: str, **values: str) -> Decision:
+    decision, reason, zh, en = SENTENCES[sentence]
+    return Decision(decision, reason, _fill(zh, values), _fill(en, values))
+
+
+def _fill(sentence: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        sentence = sentence.replace("{" + name + "}", value)
+    return sentence
+
+
+def _list_gates(gates: tuple[str, ...], gate: Gate) -> Decision:
+    def listed(language: str, separator: str) -> str:
+        return separator.join(gate.names.get(each, {}).get(language) or each for each in gates)
+
+    if not gates:
+        return _say("no_gate")
+    decision, reason, zh, en = SENTENCES["wrong_gate"]
+    return Decision(
+        decision, reason, _fill(zh, {"gates": listed("zh", "、")}), _fill(en, {"gates": listed("en", ", ")})
+    )
+
+
+def _within(window: tuple[str, str], gate: Gate) -> bool:
+    """Local time in [start, end); a window may cross midnight."""
+    now = (gate.at_ms // MINUTE_MS + gate.utc_offset_min) % 1440
+    start, end = (int(text[:2]) * 60 + int(text[3:]) for text in window)
+    return start <= now < end if start <= end else now >= start or now < end
+
+
+def _day(at_ms: int, utc_offset_min: int) -> str:
+    return _moment(at_ms, utc_offset_min)[:10]
+
+
+def _moment(at_ms: int, utc_offset_min: int) -> str:
+    from datetime import UTC, datetime
+
+    local = datetime.fromtimestamp(at_ms // 1000 + utc_offset_min * 60, UTC)
+    return local.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,201 @@
+"""Writes admission.json: `python -m tests.vectors.make_admission`. Named cases, then seeded mixtures of every input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from community_flow.domain.admission import Gate, Shown, State, evaluate, replay
+from community_flow.domain.gate_table import Record
+from tests.vectors.made import Made, write
+
+MADE = Made("community-flow/vectors/admission")
+NOW_MS = 1_795_420_800_000  # 2026-11-23 16:00 in Shanghai
+DAY_MS = 86_400_000
+NAMES = {"east": {"zh": "东门", "en": "East gate"}, "north": {"zh": "北门"}}
+Case = dict[str, Any]
+
+CARD: Case = {"kind": "card", "serial": 1, "expiry_day": 700}
+CODE: Case = {"kind": "rotating"}
+RECORD: Case = {"types": [33], "serial": 1, "name": "林*梅"}
+GATE: Case = {"gate": "east", "direction": "in", "at_ms": NOW_MS, "utc_offset_min": 480, "names": NAMES}
+
+
+def case(why: str, *, shown: Case = CARD, record: Case | None = RECORD, gate: Case | None = None, **state: Any) -> Case:
+    return {"why": why, "shown": shown, "record": record, "gate": GATE | (gate or {}), "state": state}
+
+
+def named() -> Iterator[Case]:
+    yield case("a resident's card")
+    yield case("a resident leaves", gate={"direction": "out"})
+    yield case("a rotating code", shown=CODE)
+    for fault in ("not_ours", "malformed", "unknown_type"):
+        yield case(f"a text that is {fault}", shown=CODE | {"fault": fault}, record=None)
+    for proof in ("forged", "unknown_key", "foreign", "no_challenge"):
+        yield case(f"a proof that is {proof}", shown=CARD | {"proof": proof})
+        yield case(f"a proof that is {proof}, no record", shown=CARD | {"proof": proof}, record=None)
+    yield case("a good card that the list does not have", record=None)
+    yield case("an IC card without network", shown={"kind": "tag"}, record=None, gate={"online": False})
+    yield case("an IC card with network", shown={"kind": "tag"})
+    yield case("found by the office", shown={"kind": "ref"})
+    for status in ("revoked", "copied"):
+        yield case(status, record=RECORD | {"status": status})
+        yield case(f"{status}, leaving", record=RECORD | {"status": status}, gate={"direction": "out"})
+    yield case("a replaced card", shown=CARD | {"serial": 0})
+    yield case("a card newer than the list", shown=CARD | {"serial": 2})
+    yield case("a phone's clock is off", shown=CODE | {"clock_good": False})
+    yield case("the same showing", shown=CODE | {"replay": "same"})
+    yield case("a picture of an old screen", shown=CODE | {"replay": "older"})
+    yield case("a hold", record=RECORD | {"hold": True})
+    yield case("a hold, leaving", record=RECORD | {"hold": True}, gate={"direction": "out"})
+    yield from dates()
+    yield from rules()
+    yield from surroundings()
+
+
+def dates() -> Iterator[Case]:
+    yield case("not yet", record=RECORD | {"from_ms": NOW_MS + 1})
+    yield case("from now", record=RECORD | {"from_ms": NOW_MS})
+    yield case("ended now", record=RECORD | {"until_ms": NOW_MS})
+    yield case("ends in a moment", record=RECORD | {"until_ms": NOW_MS + 1})
+    yield case("ended, leaving", record=RECORD | {"until_ms": NOW_MS}, gate={"direction": "out"})
+    midnight_ms = 1_795_363_200_000  # 2026-11-23 00:00 in Shanghai
+    today = 326
+    for days, moment_ms in ((0, -1), (1, -1), (1, 0), (15, -1), (15, 0)):
+        when = {"at_ms": midnight_ms + days * DAY_MS + moment_ms}
+        yield case(f"a card's last day, {days} days {moment_ms} ms on", shown=CARD | {"expiry_day": today}, gate=when)
+    for offset in (-480, 0, 330, 840):
+        yield case(
+            f"a card's last day at {offset} min", shown=CARD | {"expiry_day": today}, gate={"utc_offset_min": offset}
+        )
+        yield case(
+            f"a card's last day before at {offset} min",
+            shown=CARD | {"expiry_day": today - 1},
+            gate={"utc_offset_min": offset},
+        )
+
+
+def rules() -> Iterator[Case]:
+    yield case("for this gate", record=RECORD | {"gates": ["north", "east"]})
+    yield case("for another gate", record=RECORD | {"gates": ["north"]})
+    yield case("for gates without names", record=RECORD | {"gates": ["north", "cellar"]})
+    yield case("for no gate", record=RECORD | {"gates": []})
+    yield case("for another gate, leaving", record=RECORD | {"gates": ["north"]}, gate={"direction": "out"})
+    for start, end in (
+        ("16:00", "16:01"),
+        ("15:59", "16:00"),
+        ("22:00", "16:01"),
+        ("22:00", "06:00"),
+        ("16:00", "16:00"),
+    ):
+        yield case(f"good {start} to {end}", record=RECORD | {"windows": [[start, end]]})
+    two = RECORD | {"windows": [["06:00", "09:00"], ["17:00", "20:00"]]}
+    yield case("two windows", record=two)
+    yield case("two windows, leaving", record=two, gate={"direction": "out"})
+    for used, age_ms in ((1, 0), (2, 0), (3, 600_000), (3, 600_001), (None, 0), (2, None)):
+        state: Case = {name: value for name, value in {"used": used, "age_ms": age_ms}.items() if value is not None}
+        for direction in ("in", "out"):
+            why = f"{used} of 2 outings, {age_ms} ms old, {direction}"
+            yield case(why, record=RECORD | {"quota": 2}, gate={"direction": direction}, **state)
+
+
+def surroundings() -> Iterator[Case]:
+    for passback in ("off", "soft", "hard"):
+        for age_ms in (0, 600_000, 600_001):
+            for direction in ("in", "out"):
+                gate = {"passback": passback, "direction": direction}
+                yield case(f"inside, {passback}, {age_ms} ms old, {direction}", gate=gate, inside=True, age_ms=age_ms)
+        yield case(f"outside, {passback}", gate={"passback": passback}, inside=False, age_ms=0)
+    yield case("full", full=True, age_ms=0)
+    yield case("full, long ago", full=True, age_ms=600_001)
+    yield case("full, leaving", gate={"direction": "out"}, full=True, age_ms=0)
+    yield case("free flow", gate={"free_flow": True}, shown=CARD | {"proof": "forged"}, record=None)
+    yield case("a list of 14 days", gate={"list_age_ms": 14 * DAY_MS})
+    yield case("a list of over 14 days", gate={"list_age_ms": 14 * DAY_MS + 1})
+    yield case("forged, list of over 14 days", shown=CARD | {"proof": "forged"}, gate={"list_age_ms": 14 * DAY_MS + 1})
+
+
+SHOWN: dict[str, tuple[Any, ...]] = {
+    "kind": ("card", "card", "rotating", "rotating", "tag", "ref"),
+    "fault": (None,) * 15 + ("not_ours", "malformed"),
+    "proof": ("good",) * 12 + ("forged", "foreign", "unknown_key"),
+    "clock_good": (True,) * 9 + (False,),
+    "replay": ("fresh",) * 8 + ("same", "older"),
+    "serial": (None, 1, 1, 1, 0, 2),
+    "expiry_day": (None, 700, 700, 326, 325, 310, 0),
+}
+RECORDS: dict[str, tuple[Any, ...]] = {
+    "types": ([33], [17, 18]),
+    "name": ("林*梅", "J*** S***"),
+    "serial": (None, 1),
+    "status": ("active",) * 8 + ("revoked", "copied"),
+    "from_ms": (None, None, None, NOW_MS - 1, NOW_MS + 90_061_000),
+    "until_ms": (None, None, None, NOW_MS + 1, NOW_MS - 90_061_000),
+    "gates": (None, None, ["east"], ["north", "east"], ["north"], []),
+    "windows": ((), (), [["08:00", "18:00"]], [["18:00", "08:00"]], [["06:00", "07:30"], ["11:30", "13:00"]]),
+    "quota": (None, 1, 2),
+    "hold": (False,) * 8 + (True,),
+}
+GATES: dict[str, tuple[Any, ...]] = {
+    "gate": ("east", "east", "north"),
+    "direction": ("in", "in", "out"),
+    "at_ms": (NOW_MS, NOW_MS + 7_200_000, NOW_MS + 36_000_123),
+    "utc_offset_min": (480, 0, -210),
+    "passback": ("off", "soft", "hard"),
+    "free_flow": (False,) * 19 + (True,),
+    "online": (True, False),
+    "list_age_ms": (0,) * 12 + (14 * DAY_MS, 14 * DAY_MS + 1),
+}
+STATES: dict[str, tuple[Any, ...]] = {
+    "inside": (None, False, True),
+    "used": (None, 0, 1, 2),
+    "full": (False, False, False, True),
+    "age_ms": (None, 0, 600_000, 600_001),
+}
+
+
+def mixed(number: int) -> Case:
+    def drawn(part: str, choices: dict[str, tuple[Any, ...]]) -> Case:
+        picked = {name: MADE.pick(f"{number}/{part}/{name}", values) for name, values in choices.items()}
+        return {name: value for name, value in picked.items() if value is not None}
+
+    record = None if MADE.number(f"{number}/none", 12) == 0 else drawn("record", RECORDS)
+    gate = drawn("gate", GATES) | {"names": NAMES}
+    shown = drawn("shown", SHOWN)
+    return {"why": f"mixture {number}", "shown": shown, "record": record, "gate": gate, "state": drawn("state", STATES)}
+
+
+def answered(given: Case) -> Case:
+    record = None if given["record"] is None else msgspec.convert(given["record"], Record)
+    decision = evaluate(
+        msgspec.convert(given["shown"], Shown),
+        record,
+        msgspec.convert(given["gate"], Gate),
+        msgspec.convert(given["state"], State),
+    )
+    return dict(msgspec.to_builtins(decision))
+
+
+def replays() -> Iterator[Case]:
+    for last in (None, (100, NOW_MS)):
+        for token_s in (99, 100, 101):
+            for later_ms in (-1, 0, 30_000, 30_001):
+                found = replay(last, token_s, NOW_MS + later_ms, 30_000)
+                yield {
+                    "last": last,
+                    "token_s": token_s,
+                    "at_ms": NOW_MS + later_ms,
+                    "window_ms": 30_000,
+                    "expect": found,
+                }
+
+
+def body() -> dict[str, Any]:
+    cases = [*named(), *(mixed(number) for number in range(300))]
+    return {"cases": [each | {"expect": answered(each)} for each in cases], "replays": list(replays())}
+
+
+if __name__ == "__main__":
+    write("admission.json", body())
