@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from sensors.canonical import canonical, digest
@@ -298,11 +298,11 @@ class Status(Report):
 
     KIND = "status"
 
-    counters: Annotated[Mapping[str, int], counters] = field(default_factory=dict)
+    counters: Annotated[Mapping[str, int] | None, counters] = None
     queue: Annotated[int | None, COUNTER] = None
     version: Annotated[str | None, text(40)] = None
     config: Annotated[int | None, COUNTER] = None
-    faults: Annotated[Sequence[str], faults] = ()
+    faults: Annotated[Sequence[str] | None, faults] = None
 
 
 KINDS: dict[str, type[Report]] = {
@@ -475,10 +475,18 @@ def refusal_from(status: int, encoded: str | bytes, retry_after: str | None = No
     return Refusal(status, str(found.get("title", f"HTTP {status}")), str(found.get("detail", "")), wait)
 
 
+def strict_json(text: str) -> Any:
+    """JSON without NaN. Whole numbers beyond 2^53 become floats, which every rule of a whole number refuses."""
+    return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_or_float)
+
+
+def _whole_or_float(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
 def _json(encoded: str | bytes) -> Any:
-    """Strict JSON: UTF-8, no NaN, no lone surrogates, no runaway nesting."""
     try:
-        return json.loads(encoded if isinstance(encoded, str) else encoded.decode(), parse_constant=_refuse_constant)
+        return strict_json(encoded if isinstance(encoded, str) else encoded.decode())
     except (ValueError, RecursionError) as error:
         raise WireError("json", f"give well-formed JSON in UTF-8 ({error})") from None
 

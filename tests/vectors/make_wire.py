@@ -105,6 +105,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ),
     ("reading below zero", HEAD | {"kind": "reading", "subject": {"tag": "x"}, "quantity": "delta", "value": -2.5e-9}),
     ("gap", HEAD | {"kind": "gap", "from": 9, "to": 11, "reason": "disk"}),
+    ("bare status", HEAD | {"kind": "status"}),
     (
         "status",
         HEAD
@@ -155,6 +156,7 @@ HOSTILE: list[tuple[str, str, str]] = [  # (name, text, member at fault)
     ("event time beyond 2^53", json.dumps(_with(at=rules.MAX_WHOLE, skew_ms=-1)), "skew_ms"),
     ("too many bodies", json.dumps(_with(n=rules.MAX_BODIES + 1)), "n"),
     ("a huge number", json.dumps(_with(n=10**400)), "n"),
+    ("a number of 5,000 digits", json.dumps(_with()).replace('"n": 1', '"n": ' + "9" * 5000), "n"),
     ("a number beyond all doubles", json.dumps(_with()).replace('"n": 1', '"n": 1e999'), "n"),
     ("a body and a half", json.dumps(_with(n=1.5)), "n"),
     ("a gate with capitals", json.dumps(_with(gate="East")), "gate"),
