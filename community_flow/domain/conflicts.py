@@ -28,7 +28,7 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 def conflict(
-    kind: str, subject: str, key: bytes, at_ms: int, passages: Iterable[Triple], detail: dict[str, Any]
+    kind: str, subject: str, passages: Iterable[Triple], detail: dict[str, Any], *, key: bytes, at_ms: int
 ) -> Conflict:
     """A conflict between the first reports of these passages (or scans); its id depends on nothing else."""
     evidence = tuple(sorted(set(passages)))
@@ -57,7 +57,8 @@ def of_passage(state: State, moment: Moment, gate: GateRule | None, places: Plac
 
 
 def _conflict(kind: str, moment: Moment, others: Iterable[Triple], detail: dict[str, Any]) -> Conflict:
-    return conflict(kind, moment.subject, moment.key, moment.t_ms, [*others, moment.triple], detail)
+    triples = [*others, moment.triple]
+    return conflict(kind, moment.subject, triples, detail, key=moment.key, at_ms=moment.t_ms)
 
 
 def _passback(inside: Sequence[OpenVisit], moment: Moment, gate: GateRule, places: Places) -> Conflict | None:
@@ -127,7 +128,8 @@ def _relayed(credential: str, token_s: int, scans: Sequence[Shown]) -> Conflict 
     last = max(firsts.values(), key=lambda scan: scan.key)
     detail = {"gates": list(firsts), "credential": credential, "token_s": token_s}
     triples = [scan.triple for scan in firsts.values()]
-    return conflict("relayed_code", relay_subject(credential, token_s), last.key, last.t_ms, triples, detail)
+    subject = relay_subject(credential, token_s)
+    return conflict("relayed_code", subject, triples, detail, key=last.key, at_ms=last.t_ms)
 
 
 def relay_subject(credential: str, token_s: int) -> str:
@@ -154,4 +156,4 @@ def over_quota(household: str, outings: Iterable[Outing], quota: int | None) -> 
     last = ordered[-1]
     triples = [id_triple(outing.passage) for outing in ordered]
     detail = {"household": household, "outings": len(ordered), "quota": quota}
-    return conflict("quota", quota_subject(household), last.key, last.t_ms, triples, detail)
+    return conflict("quota", quota_subject(household), triples, detail, key=last.key, at_ms=last.t_ms)

@@ -31,6 +31,7 @@ from community_flow.domain.visits import (
     moved,
     seen_exit,
     unseen_exit,
+    unseen_inside,
     witnessed,
 )
 
@@ -59,6 +60,8 @@ class Folding:
         self.result = Folded()
         self._evidence: list[Scan] = []
         self._before = ""
+        self._led = False  # the passage led somewhere: its gate was known
+        self._unseen = False
 
     def joins(self, scan: Scan) -> bool:
         """Whether a scan that passed is further evidence of the latest passage."""
@@ -86,9 +89,7 @@ class Folding:
             raise AssertionError("a fold resumes before a passage, never inside one")
         self._evidence.append(scan)
         places = self.rules.places(scan.t_ms)
-        here = state.open
-        if places.gates.get(scan.gate) is not None:
-            here = tuple(witnessed(visit, scan.t_ms, places) for visit in here)
+        here = tuple(witnessed(visit, scan.t_ms, places) for visit in state.open) if self._led else state.open
         last = Latest(latest.passage, latest.gate, latest.direction, latest.first_ms, scan.t_ms, latest.joins_until_ms)
         self.state = State(state.zone, here, last)
 
@@ -99,11 +100,13 @@ class Folding:
         places = self.rules.places(scan.t_ms)
         gate = places.gates.get(scan.gate)
         state = self.state
+        self._led = gate is not None and self.positioned
+        self._unseen = gate is not None and scan.direction == "out" and unseen_inside(state, gate.inner)
         if self.positioned:
             moment = Moment(self.subject, scan.key, scan.triple, scan.gate, scan.direction, scan.t_ms)
             self.result.conflicts += of_passage(state, moment, gate, places)
             if gate is not None:
-                state, closed = moved(state, gate, scan.direction, scan.t_ms, scan.id, places)
+                state, closed = moved(state, gate, scan.direction, t_ms=scan.t_ms, passage=scan.id, places=places)
                 self._close(closed, scan, gate.inner if scan.direction == "out" else None)
         window_ms = gate.window_ms if gate is not None else DEFAULT_WINDOW_MS
         latest = Latest(scan.id, scan.gate, scan.direction, scan.t_ms, scan.t_ms, scan.t_ms + window_ms)
@@ -116,7 +119,7 @@ class Folding:
 
     def _complete(self) -> None:
         if self._evidence:
-            self.result.passages.append(passage(self._evidence[0], self._evidence, self.subject, self._before))
+            self.result.passages.append(passage(self._evidence, self.subject, self._before, unseen=self._unseen))
             self._evidence = []
 
     def stop(self, key: bytes) -> Folded:

@@ -92,6 +92,7 @@ class Passage(msgspec.Struct, frozen=True, gc=False):
     forced: bool
     party: int
     unnamed: int
+    unseen: bool
     evidence: tuple[Triple, ...]
     before: str
 
@@ -140,9 +141,10 @@ def attempt(scan: Scan, subject: str) -> Attempt:
     )
 
 
-def passage(first: Scan, evidence: list[Scan], subject: str, before: str) -> Passage:
-    """The passage that ``first`` began. How it was decided is said by its first report; the party is the largest one
-    reported, because a companion is often added by a second scan."""
+def passage(evidence: list[Scan], subject: str, before: str, *, unseen: bool) -> Passage:
+    """The passage that these reports are evidence of. How it was decided is said by the first of them; the party is
+    the largest one reported, because a companion is often added by a second scan."""
+    first = evidence[0]
     party = max(scan.party for scan in evidence)
     return Passage(
         first.key,
@@ -161,6 +163,7 @@ def passage(first: Scan, evidence: list[Scan], subject: str, before: str) -> Pas
         first.forced,
         party,
         party - 1 if has_position(subject) else party,
+        unseen,
         tuple(scan.triple for scan in evidence),
         before,
     )

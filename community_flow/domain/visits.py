@@ -113,7 +113,7 @@ def unseen_exit(visit: OpenVisit, subject: str, person: str | None, absent_ms: i
 
 
 def moved(
-    state: State, gate: GateRule, direction: str, t_ms: int, passage: str, places: Places
+    state: State, gate: GateRule, direction: str, *, t_ms: int, passage: str, places: Places
 ) -> tuple[State, list[OpenVisit]]:
     """The state after a passage (without its ``latest``), and the visits it closed, each with its last evidence."""
     start, goal = (gate.outer_chain, gate.inner_chain) if direction == "in" else (gate.inner_chain, gate.outer_chain)
@@ -127,9 +127,9 @@ def moved(
         else:
             closed.append(visit)
     going_on = {visit.zone for visit in open_after}
-    for zone in goal:
-        if zone not in going_on:
-            open_after.append(OpenVisit(zone, passage, t_ms, t_ms, places.bound_ms(zone, t_ms)))
+    open_after += [
+        OpenVisit(zone, passage, t_ms, t_ms, places.bound_ms(zone, t_ms)) for zone in goal if zone not in going_on
+    ]
     open_after.sort(key=_zone)
     target = gate.inner if direction == "in" else gate.outer
     return State(target or OUTSIDE, tuple(open_after), None), closed
@@ -142,3 +142,8 @@ def _zone(visit: OpenVisit) -> str:
 def witnessed(visit: OpenVisit, t_ms: int, places: Places) -> OpenVisit:
     """The visit with evidence at ``t_ms`` that the subject is still, or was until then, inside."""
     return OpenVisit(visit.zone, visit.passage, visit.entered_ms, t_ms, places.bound_ms(visit.zone, t_ms))
+
+
+def unseen_inside(state: State, zone: str) -> bool:
+    """The subject was known to be elsewhere, so an exit from ``zone`` says that an entry was not seen."""
+    return state.zone is not None and all(visit.zone != zone for visit in state.open)

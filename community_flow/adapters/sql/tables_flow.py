@@ -47,6 +47,8 @@ passages = Table(
     Column("party", Integer, nullable=False),
     # Bodies of the party that no visit stands for: all of them without a subject, else the companions.
     Column("unnamed", Integer, nullable=False),
+    # An exit of somebody who was known to be elsewhere: the entry was not seen.
+    Column("unseen", Boolean, nullable=False),
     Column("evidence", Json, nullable=False),  # [[device, boot, seq], …], oldest first
     # The subject's state before the first report (`domain/visits.py: State`): where a later re-fold resumes or stops.
     Column("before", Text, nullable=False),
@@ -165,6 +167,7 @@ flow_hours = Table(
     Column("passages", Integer, nullable=False),
     Column("bodies", Integer, nullable=False),  # sum of party
     Column("unnamed", Integer, nullable=False),
+    Column("unseen", Integer, nullable=False),
     Column("crossings", Integer, nullable=False),  # bodies counted by the gate's counting device
     Column("surplus", Integer, nullable=False),
     Column("turned_back", Integer, nullable=False),
