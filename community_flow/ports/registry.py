@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from community_flow.domain.journal import Entry, Journal
 from community_flow.domain.scope import Scope
 from community_flow.ports import Transaction
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A journal row with who wrote it and when."""
+
+    entry: Entry
+    recorded_ms: int
+    account: str
 
 
 class JournalStore(Protocol):
@@ -35,6 +45,15 @@ class JournalStore(Protocol):
         self, tx: Transaction, scope: Scope, kind: str, entity: str | None = None
     ) -> list[tuple[str, str, Any]]:
         """(community, entity, typed state) of that kind as of now, sorted."""
+        ...
+
+    def owned(self, tx: Transaction, scope: Scope, kind: str, owners: Sequence[str]) -> list[tuple[str, str, Any]]:
+        """Like `current`, of those that belong now to one of ``owners``: passes of persons, persons of households,
+        households of units."""
+        ...
+
+    def history(self, tx: Transaction, community: str, kind: str, entities: Sequence[str]) -> list[Recorded]:
+        """Every row of some entities, in order of effect."""
         ...
 
     def add_community(self, tx: Transaction, community: str, uid: bytes, now_ms: int) -> None: ...

@@ -96,6 +96,10 @@ class Registry:
     def gates(self, tx: Transaction, scope: Scope) -> dict[tuple[str, str], Gate]:
         return self._keyed(tx, scope, "gate")
 
+    def owned(self, tx: Transaction, scope: Scope, kind: str, owners: Sequence[str]) -> list[tuple[str, str, Any]]:
+        """(community, entity, state) of what belongs now to any of ``owners``; see `JournalStore.owned`."""
+        return self.store.owned(tx, scope, kind, owners)
+
     def one(self, tx: Transaction, scope: Scope, kind: str, entity: str) -> tuple[str, Any]:
         """(community, state) of one entity in scope; raises NotFound."""
         rows = self.store.current(tx, scope, kind, entity)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, and_, delete, func, insert, select
@@ -15,6 +17,12 @@ from community_flow.domain.errors import NotFound
 from community_flow.domain.journal import Entry, Journal
 from community_flow.domain.places import KINDS
 from community_flow.domain.scope import Scope
+from community_flow.ports.registry import Recorded
+
+T = TypeVar("T")
+CHUNK = 500
+OWNER_FIELD = {"pass": "person", "person": "household", "household": "unit"}
+"""Which field of a state the index column `owner` repeats."""
 
 _COLUMNS = (
     journal.c.number,
@@ -65,42 +73,31 @@ class SqlJournal:
         return int(tx.execute(select(func.coalesce(func.max(journal.c.number), 0))).scalar_one())
 
     def project(self, tx: Connection, entities: Iterable[tuple[str, str, str]], now_ms: int) -> None:
-        wanted = sorted(set(entities))
-        rows = [row for key in wanted if (row := self._projected(tx, key, now_ms)) is not None]
-        kept = {(row["community"], row["kind"], row["entity"]) for row in rows}
-        upsert(tx, current, rows, ("community", "kind", "entity"))
-        for community, kind, entity in set(wanted) - kept:
-            tx.execute(
-                delete(current).where(
-                    and_(current.c.community == community, current.c.kind == kind, current.c.entity == entity)
-                )
-            )
+        kinds: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for community, kind, entity in entities:
+            kinds[community, kind].add(entity)
+        for (community, kind), names in sorted(kinds.items()):
+            # In chunks: an import brings tens of thousands, and a statement takes a limited number of values.
+            for chunk in batched(sorted(names), CHUNK):
+                self._project(tx, community, kind, chunk, now_ms)
 
-    def _projected(self, tx: Connection, key: tuple[str, str, str], now_ms: int) -> dict[str, Any] | None:
-        community, kind, entity = key
-        mine = and_(journal.c.community == community, journal.c.kind == kind, journal.c.entity == entity)
-        now = tx.execute(
-            select(journal.c.valid_from_ms, journal.c.data)
-            .where(mine, journal.c.valid_from_ms <= now_ms)
-            .order_by(journal.c.valid_from_ms.desc(), journal.c.number.desc())
-            .limit(1)
-        ).first()
-        due = tx.execute(
-            select(func.min(journal.c.valid_from_ms)).where(mine, journal.c.valid_from_ms > now_ms)
-        ).scalar()
-        if now is None or now.data is None:
-            if due is None:
-                return None
-            # Not in effect yet (or ended and coming back): keep a row without state so that `due` finds it.
-            return {"community": community, "kind": kind, "entity": entity, "since_ms": due, "data": {}, "due_ms": due}
-        return {
-            "community": community,
-            "kind": kind,
-            "entity": entity,
-            "since_ms": now.valid_from_ms,
-            "data": now.data,
-            "due_ms": due,
-        }
+    def _project(self, tx: Connection, community: str, kind: str, names: Sequence[str], now_ms: int) -> None:
+        found = tx.execute(
+            select(journal.c.entity, journal.c.valid_from_ms, journal.c.data)
+            .where(journal.c.community == community, journal.c.kind == kind, journal.c.entity.in_(names))
+            .order_by(journal.c.entity, journal.c.valid_from_ms, journal.c.number)
+        )
+        rows = []
+        for entity, history in groupby(found, key=lambda row: row.entity):
+            key = {"community": community, "kind": kind, "entity": entity}
+            state = _state(kind, [(row.valid_from_ms, row.data) for row in history], now_ms)
+            if state is not None:
+                rows.append({**key, **state})
+        upsert(tx, current, rows, ("community", "kind", "entity"))
+        gone = set(names) - {row["entity"] for row in rows}
+        if gone:
+            mine = and_(current.c.community == community, current.c.kind == kind)
+            tx.execute(delete(current).where(mine, current.c.entity.in_(gone)))
 
     def due(self, tx: Connection, now_ms: int) -> list[tuple[str, str, str]]:
         rows = tx.execute(
@@ -117,6 +114,25 @@ class SqlJournal:
         rows = tx.execute(query.order_by(current.c.community, current.c.entity))
         return [(row.community, row.entity, msgspec.convert(row.data, KINDS[kind])) for row in rows if row.data]
 
+    def owned(self, tx: Connection, scope: Scope, kind: str, owners: Sequence[str]) -> list[tuple[str, str, Any]]:
+        found: list[tuple[str, str, Any]] = []
+        for chunk in batched(owners, CHUNK):
+            query = select(current.c.community, current.c.entity, current.c.data).where(
+                within(current.c.community, scope), current.c.kind == kind, current.c.owner.in_(chunk)
+            )
+            rows = tx.execute(query.order_by(current.c.community, current.c.entity))
+            found += [(row.community, row.entity, msgspec.convert(row.data, KINDS[kind])) for row in rows if row.data]
+        return found
+
+    def history(self, tx: Connection, community: str, kind: str, entities: Sequence[str]) -> list[Recorded]:
+        mine = and_(journal.c.community == community, journal.c.kind == kind, journal.c.entity.in_(entities))
+        rows = tx.execute(
+            select(*_COLUMNS, journal.c.recorded_ms, journal.c.account)
+            .where(mine)
+            .order_by(journal.c.valid_from_ms, journal.c.number)
+        )
+        return [Recorded(Entry(*row[:6]), row.recorded_ms, row.account) for row in rows]
+
     def add_community(self, tx: Connection, community: str, uid: bytes, now_ms: int) -> None:
         tx.execute(insert(communities).values(community=community, uid=uid, created_ms=now_ms))
 
@@ -128,3 +144,21 @@ class SqlJournal:
 
     def communities(self, tx: Connection) -> list[str]:
         return list(tx.execute(select(communities.c.community).order_by(communities.c.community)).scalars())
+
+
+def _state(kind: str, history: Sequence[tuple[int, Any]], now_ms: int) -> dict[str, Any] | None:
+    """The projection as of now of one entity's rows, oldest first; None when there is nothing to keep."""
+    past = [row for row in history if row[0] <= now_ms]
+    due = next((valid_from_ms for valid_from_ms, _ in history if valid_from_ms > now_ms), None)
+    if not past or past[-1][1] is None:
+        # Not in effect yet (or ended and coming back): keep a row without state so that `due` finds it.
+        return None if due is None else {"since_ms": due, "data": {}, "due_ms": due, "owner": None}
+    since_ms, data = past[-1]
+    return {"since_ms": since_ms, "data": data, "due_ms": due, "owner": data.get(OWNER_FIELD.get(kind, ""))}
+
+
+def batched(values: Sequence[T], size: int) -> Iterator[list[T]]:
+    """Pieces of at most ``size``."""
+    left = iter(values)
+    while piece := list(islice(left, size)):
+        yield piece

@@ -35,8 +35,11 @@ current = Table(
     Column("data", Json, nullable=False),
     # The next row that is already known to take effect: `refresh` looks for those that came due.
     Column("due_ms", Ms),
+    # What it is looked up by: a pass's person, a person's household, a household's unit; null for the rest.
+    Column("owner", Text),
     PrimaryKeyConstraint("community", "kind", "entity"),
     Index(None, "kind", "entity"),
+    Index(None, "community", "kind", "owner"),
 )
 
 communities = Table(
@@ -53,7 +56,6 @@ people = Table(
     metadata,
     Column("community", Text, nullable=False),
     Column("person", Text, primary_key=True),
-    Column("household", Text),
     Column("name", Text, nullable=False),
     # Initials of the name in pinyin, for the number pad's search: 林晓梅 -> lxm.
     Column("initials", Text, nullable=False),
@@ -61,8 +63,8 @@ people = Table(
     Column("note", Text),
     Column("created_ms", Ms, nullable=False),
     Column("erased_ms", Ms),
-    Index(None, "community", "household"),
     Index(None, "community", "initials"),
+    Index(None, "community", "phone"),
 )
 
 passes = Table(
@@ -79,4 +81,5 @@ passes = Table(
     Column("issued_ms", Ms, nullable=False),
     Column("changed_ms", Ms, nullable=False),
     Index(None, "community", "changed_ms"),
+    Index(None, "community", "short_code", unique=True),
 )
