@@ -34,6 +34,10 @@ class Change:
     data: Any
 
 
+Amendment = Callable[[Any], Any]
+"""A state of domain/places.py -> the state it should have been."""
+
+
 class Registry:
     """Writes changes and gives the journal of a community from memory, re-read when somebody wrote."""
 
@@ -110,8 +114,31 @@ class Registry:
     def uid(self, tx: Transaction, community: str) -> bytes:
         return self.store.uid(tx, community)
 
+    def amend(
+        self, tx: Transaction, community: str, kind: str, entity: str, from_ms: int, change: Amendment, account: str
+    ) -> list[Entry]:
+        """Change an entity from ``from_ms`` on, rows that take effect later included.
+
+        A change dated in the past must not be undone by a row written before it. ``change`` gives the new state, or the
+        old one to leave it as it is.
+        """
+        rows = [each.entry for each in self.store.history(tx, community, kind, [entity])]
+        return self.record(tx, amended(rows, from_ms, change), account)
+
     def _keyed(self, tx: Transaction, scope: Scope, kind: str) -> dict[tuple[str, str], Any]:
         return {(community, entity): state for community, entity, state in self.store.current(tx, scope, kind)}
+
+
+def amended(rows: Sequence[Entry], from_ms: int, change: Amendment) -> list[Change]:
+    """The changes that make ``change`` hold from ``from_ms`` on; ``rows`` are one entity's, in order of effect."""
+    states = [(row, row.data and msgspec.convert(row.data, KINDS[row.kind])) for row in rows]
+    before = [pair for pair in states if pair[0].valid_from_ms <= from_ms]
+    # Of rows with the same moment only the last one holds.
+    later = {row.valid_from_ms: (row, state) for row, state in states if row.valid_from_ms > from_ms}
+    starts = [(from_ms, *before[-1])] if before else []
+    starts += [(valid_from_ms, row, state) for valid_from_ms, (row, state) in later.items()]
+    wanted = [(start, row, state, change(state)) for start, row, state in starts if state is not None]
+    return [Change(row.community, row.kind, row.entity, start, new) for start, row, old, new in wanted if new != old]
 
 
 def communities_of_areas(
