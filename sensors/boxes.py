@@ -1,0 +1,68 @@
+"""Boxes of people in a picture, as arrays. NumPy is needed by whoever asks a camera; the package itself is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+Picture = Any
+"""A picture as OpenCV has it: uint8 array (height, width, 3), blue first."""
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """``corners`` (n, 4) left, top, right, bottom in pixels; ``scores`` (n,) from 0 to 1."""
+
+    corners: Floats
+    scores: Floats
+
+    @classmethod
+    def none(cls) -> Boxes:
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def shifted(self, left: int, top: int) -> Boxes:
+        """The same boxes seen from a picture that this one is cut out of."""
+        return Boxes(self.corners + np.array([left, top, left, top], np.float32), self.scores)
+
+    def only(self, which: Any) -> Boxes:
+        return Boxes(self.corners[which], self.scores[which])
+
+
+class Detector(Protocol):
+    """Finds people in one picture. A detector may keep a background; it is asked about one camera only."""
+
+    def find(self, picture: Picture) -> Boxes: ...
+
+
+def overlaps(first: Floats, second: Floats) -> Floats:
+    """Intersection over union of every box of ``first`` (n) with every box of ``second`` (m): (n, m)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    both = np.clip(high - low, 0, None).prod(axis=2)
+    areas = _areas(first)[:, None] + _areas(second)[None, :]
+    return np.asarray(both / np.maximum(areas - both, 1e-6), np.float32)
+
+
+def suppress(boxes: Boxes, most_overlap: float) -> Boxes:
+    """Keep the best of boxes that overlap by more than ``most_overlap``."""
+    order = np.argsort(-boxes.scores)
+    shared = overlaps(boxes.corners[order], boxes.corners[order])
+    kept: list[int] = []
+    for place in range(len(order)):
+        if not kept or shared[place, kept].max() <= most_overlap:
+            kept.append(place)
+    return boxes.only(order[kept])
+
+
+def _areas(corners: Floats) -> Floats:
+    return np.asarray((corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1]), np.float32)

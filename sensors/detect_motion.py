@@ -1,0 +1,57 @@
+"""People by what moved (MOG2 on a small picture): for steep views and for boxes without a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensors.boxes import Boxes, Picture
+
+WIDE = 320
+"""Width that the picture is shrunk to: 240 is cheaper but loses people at 5 m."""
+
+LEAST_AREA = 0.004
+"""Smallest person, as a share of the small picture's area."""
+
+WARM_UP = 5
+
+
+class MotionDetector:
+    """Blobs of foreground. Merges people who touch and absorbs people who stand still: use YOLOX where they do."""
+
+    def __init__(self) -> None:
+        import cv2
+
+        self._cv2 = cv2
+        self._background = cv2.createBackgroundSubtractorMOG2(history=300, varThreshold=25, detectShadows=True)
+        self._open = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+        self._close = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 11))
+        self._frames = 0
+
+    def find(self, picture: Picture) -> Boxes:
+        """Moving blobs of a person's size; the first frames only teach the background."""
+        height, width = picture.shape[:2]
+        ratio = min(1.0, WIDE / width)
+        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        small = self._cv2.resize(picture, size, interpolation=self._cv2.INTER_AREA)
+        mask = self._background.apply(small)
+        self._frames += 1
+        if self._frames <= WARM_UP:
+            return Boxes.none()
+        return self._blobs(self._cleaned(mask), size[0] * size[1] * LEAST_AREA, ratio)
+
+    def _cleaned(self, mask: Picture) -> Picture:
+        """Without shadows and specks, with a body's parts joined."""
+        cv2 = self._cv2
+        _, solid = cv2.threshold(mask, 200, 255, cv2.THRESH_BINARY)
+        opened = cv2.morphologyEx(solid, cv2.MORPH_OPEN, self._open)
+        return cv2.morphologyEx(opened, cv2.MORPH_CLOSE, self._close)
+
+    def _blobs(self, mask: Picture, least: float, ratio: float) -> Boxes:
+        count, _, stats, _ = self._cv2.connectedComponentsWithStats(mask)
+        if count > 200 or stats[1:, 4].sum() > 0.7 * mask.size:
+            return Boxes.none()  # the light changed, not the people
+        left, top, wide, high, area = stats[1:].T.astype(np.float32)
+        keep = area >= least
+        corners = np.stack([left, top, left + wide, top + high], axis=1)[keep] / np.float32(ratio)
+        solid = (area / np.maximum(wide * high, 1))[keep]
+        return Boxes(np.asarray(corners, np.float32), np.asarray(np.clip(0.4 + solid / 2, 0, 0.95), np.float32))

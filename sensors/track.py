@@ -1,0 +1,173 @@
+"""Which box is whom: boxes of one frame joined to the tracks of the frames before.
+
+Three passes, each over what the one before left: overlap of boxes grown by a buffer, then the same with weak boxes (someone
+half hidden), then distance between centres, allowed to grow with box WIDTH and time. A gate that grows with height
+would swap tall people who stand close.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensors.boxes import Boxes, overlaps
+
+if TYPE_CHECKING:
+    from sensors.boxes import Floats
+
+SURE = 0.40
+"""Score that begins a track."""
+
+CONFIRMED = 3
+"""Times a track must be seen before it may cross anything."""
+
+BUFFER = 0.3
+"""Share of its size by which a box grows on each side before overlap is looked at."""
+
+LEAST_OVERLAP = 0.15
+WIDTHS_PER_S = 2.5
+"""Widths that a centre may be off its predicted place, per second since it was seen: a brisk walk side on."""
+
+SLACK_WIDTHS = 0.6
+MOST_WIDTHS = 2.5
+LOST_S = 1.5
+"""A track not seen for so long is over."""
+
+
+@dataclass
+class Track:
+    """One walker. ``speed`` in pixels a second; ``score`` the running mean of its boxes' scores."""
+
+    number: int
+    corners: Floats
+    seen_s: float
+    score: float
+    hits: int = 1
+    speed: tuple[float, float] = (0.0, 0.0)
+    oldest_s: float = 0.0
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        left, top, right, bottom = (float(part) for part in self.corners)
+        return (left + right) / 2, (top + bottom) / 2
+
+    @property
+    def width(self) -> float:
+        return float(self.corners[2] - self.corners[0])
+
+    def moved(self, t_s: float) -> Floats:
+        """Where its box should be at ``t_s``; a speed is not trusted for longer than half a second."""
+        ahead = min(t_s - self.seen_s, 0.5)
+        x, y = self.speed[0] * ahead, self.speed[1] * ahead
+        return self.corners + np.array([x, y, x, y], np.float32)
+
+    def seen(self, corners: Floats, score: float, t_s: float) -> None:
+        """Take a box as the track's next."""
+        was, self.corners = self.centre, corners
+        passed_s = max(t_s - self.seen_s, 1e-3)
+        share = 0.4 if self.hits > 1 else 1.0
+        now = self.centre
+        self.speed = (
+            self.speed[0] + share * ((now[0] - was[0]) / passed_s - self.speed[0]),
+            self.speed[1] + share * ((now[1] - was[1]) / passed_s - self.speed[1]),
+        )
+        self.score += (score - self.score) * 0.3
+        self.seen_s, self.hits = t_s, self.hits + 1
+
+
+class Tracker:
+    """Tracks of one camera. `update` gives the confirmed ones seen in this frame; `over` those that ended with it."""
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self.over: list[int] = []
+        self._next = 1
+
+    def rest(self, passed_s: float) -> None:
+        """Nothing moved for so long and nobody looked: nobody is lost by that."""
+        for track in self.tracks:
+            track.seen_s += passed_s
+
+    def update(self, boxes: Boxes, t_s: float) -> list[Track]:
+        """Join ``boxes`` seen at ``t_s`` to the tracks."""
+        sure = np.flatnonzero(boxes.scores >= SURE)
+        weak = np.flatnonzero(boxes.scores < SURE)
+        left = self._join(self.tracks, boxes, sure, t_s, _by_overlap)
+        missed = self._unseen(t_s)
+        self._join(missed, boxes, weak, t_s, _by_overlap)
+        left = self._join(self._unseen(t_s), boxes, left, t_s, _by_distance)
+        for place in left:
+            self._begin(boxes, int(place), t_s)
+        self._end(t_s)
+        return [track for track in self.tracks if track.seen_s == t_s and track.hits >= CONFIRMED]
+
+    def _unseen(self, t_s: float) -> list[Track]:
+        return [track for track in self.tracks if track.seen_s < t_s]
+
+    def _join(self, tracks: list[Track], boxes: Boxes, which: Any, t_s: float, cost_of: Any) -> Any:
+        """Give each track its cheapest box, dearest pairs last; what no track took is returned."""
+        if not tracks or not len(which):
+            return which
+        costs = cost_of(tracks, boxes.corners[which], t_s)
+        taken: set[int] = set()
+        for row, column in cheapest_pairs(costs):
+            place = int(which[column])
+            tracks[row].seen(boxes.corners[place], float(boxes.scores[place]), t_s)
+            taken.add(column)
+        return np.array([place for at, place in enumerate(which) if at not in taken], int)
+
+    def _begin(self, boxes: Boxes, place: int, t_s: float) -> None:
+        self.tracks.append(Track(self._next, boxes.corners[place], t_s, float(boxes.scores[place]), oldest_s=t_s))
+        self._next += 1
+
+    def _end(self, t_s: float) -> None:
+        """End who was not seen for long; someone seen once or twice only is forgotten sooner."""
+        patience = [LOST_S if track.hits >= CONFIRMED else LOST_S / 3 for track in self.tracks]
+        gone = [track.number for track, most in zip(self.tracks, patience, strict=True) if t_s - track.seen_s > most]
+        self.over = gone
+        self.tracks = [track for track in self.tracks if track.number not in gone]
+
+
+def cheapest_pairs(costs: Any) -> list[tuple[int, int]]:
+    """(row, column) pairs by rising cost, each row and column once; infinite costs never pair."""
+    pairs: list[tuple[int, int]] = []
+    rows, columns = set(range(costs.shape[0])), set(range(costs.shape[1]))
+    for place in np.argsort(costs, axis=None):
+        row, column = divmod(int(place), costs.shape[1])
+        if not math.isfinite(costs[row, column]):
+            break
+        if row in rows and column in columns:
+            pairs.append((row, column))
+            rows.discard(row)
+            columns.discard(column)
+    return pairs
+
+
+def _by_overlap(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    there = np.stack([track.moved(t_s) for track in tracks])
+    shared = overlaps(_grown(there), _grown(corners))
+    return np.where(shared >= LEAST_OVERLAP, 1 - shared, np.inf)
+
+
+def _by_distance(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    """Distance in units of what is allowed for that track; a box of quite another width is somebody else."""
+    there = np.stack([track.moved(t_s) for track in tracks])
+    apart = np.hypot(*np.moveaxis(_centres(there)[:, None] - _centres(corners)[None], 2, 0))
+    widths = (there[:, 2] - there[:, 0])[:, None]
+    others = (corners[:, 2] - corners[:, 0])[None]
+    passed = np.array([t_s - track.seen_s for track in tracks])[:, None]
+    allowed = np.sqrt(widths * others) * np.minimum(SLACK_WIDTHS + WIDTHS_PER_S * passed, MOST_WIDTHS)
+    alike = (others < 2.2 * widths) & (widths < 2.2 * others)
+    return np.where((apart <= allowed) & alike, apart / np.maximum(allowed, 1e-6), np.inf)
+
+
+def _grown(corners: Floats) -> Floats:
+    by = (corners[:, 2:] - corners[:, :2]) * BUFFER
+    return np.concatenate([corners[:, :2] - by, corners[:, 2:] + by], axis=1)
+
+
+def _centres(corners: Floats) -> Any:
+    return (corners[:, :2] + corners[:, 2:]) / 2
