@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent
 ALLOWED: dict[str, tuple[str, ...]] = {
     "community_flow/domain": ("community_flow.domain",),
     "community_flow/ports": ("community_flow.domain", "community_flow.ports"),
-    "community_flow/services": ("community_flow.domain", "community_flow.ports", "community_flow.services", "sensors.wire"),
+    "community_flow/services": (
+        "community_flow.domain", "community_flow.ports", "community_flow.services", "sensors.wire",
+    ),
     "community_flow/adapters": ("community_flow.domain", "community_flow.ports", "community_flow.adapters"),
     "community_flow/entrypoints": (
         "community_flow.domain", "community_flow.ports", "community_flow.services", "community_flow.entrypoints",
@@ -84,11 +86,11 @@ def rule(path: Path) -> tuple[str, ...]:
 
 
 def ours(module: str) -> bool:
-    return module.split(".")[0] in {"community_flow", "sensors", "web", "tests"}
+    return module.split(".", maxsplit=1)[0] in {"community_flow", "sensors", "web", "tests"}
 
 
 def below(module: str, prefix: str) -> bool:
-    return module == prefix or module.startswith(prefix + ".") or module.startswith(prefix + "_")
+    return module == prefix or module.startswith((prefix + ".", prefix + "_"))
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -101,7 +103,7 @@ def test_imports_point_inwards(path: Path) -> None:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_libraries_stay_where_they_belong(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
-    for module, top in imports(path):
+    for module, _top in imports(path):
         library = module.split(".")[0]
         homes = KEPT_APART.get(library)
         assert homes is None or name.startswith(homes), f"{name} may not know {library}; only {homes} may"
