@@ -6,6 +6,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 HOUR_MS = 3_600_000
@@ -27,21 +28,25 @@ class Plan:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
-    @property
+    @cached_property
     def last_day(self) -> date:
-        return datetime.fromtimestamp(self.until_ms / 1000, self.zone).date()
+        return self.local_day(self.until_ms)
 
-    def dates(self) -> list[date]:
+    @cached_property
+    def dates(self) -> tuple[date, ...]:
         """Local days with reports, oldest first; the last one ends at ``until_ms``."""
-        return [self.last_day - timedelta(days=self.days - 1 - n) for n in range(self.days)]
+        return tuple(self.last_day - timedelta(days=self.days - 1 - n) for n in range(self.days))
 
     def midnight_ms(self, day: date) -> int:
         return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp() * 1000)
 
-    @property
+    def local_day(self, t_ms: int) -> date:
+        return datetime.fromtimestamp(t_ms / 1000, self.zone).date()
+
+    @cached_property
     def from_ms(self) -> int:
         """Midnight that begins the first day with reports."""
-        return self.midnight_ms(self.dates()[0]) if self.days else self.midnight_ms(self.last_day)
+        return self.midnight_ms(self.dates[0]) if self.days else self.midnight_ms(self.last_day)
 
     @property
     def founded_ms(self) -> int:
