@@ -15,7 +15,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "community_flow/domain": ("community_flow.domain",),
     "community_flow/ports": ("community_flow.domain", "community_flow.ports"),
     "community_flow/services": (
-        "community_flow.domain", "community_flow.ports", "community_flow.services", "sensors.wire",
+        "community_flow.domain", "community_flow.ports", "community_flow.services", "sensors.wire", "sensors.canonical",
     ),
     "community_flow/adapters": ("community_flow.domain", "community_flow.ports", "community_flow.adapters"),
     "community_flow/entrypoints": (

@@ -18,7 +18,6 @@ from msgspec import Meta, Struct
 
 from community_flow.domain.errors import Invalid
 from sensors import wire
-from sensors.canonical import canonical
 from sensors.wire_rules import BOOT, MAX_BODIES, MAX_COUNTERS, MAX_FAULTS, MAX_TEXT, MAX_WHOLE, SEQ, WireError
 
 Boot = Annotated[int, Meta(ge=1, le=MAX_WHOLE)]

@@ -1,0 +1,174 @@
+"""What ingest needs of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from community_flow.domain.errors import FlowError
+from community_flow.domain.reports import KeptReport, Outcome, TrayItem
+from community_flow.ports import Transaction
+
+
+class StoreAway(FlowError):
+    """The store cannot commit now (disk full, database away). Nothing of the body is promised."""
+
+    status, code = 503, "store-away"
+    retry_s = 5
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """The device behind a good token, and what it may speak of."""
+
+    device: str
+    community: str
+    uid: bytes
+    kind: str
+    gates: frozenset[str]
+    zones: frozenset[str]
+    # Of what is kept at all: older reports go to the tray.
+    horizon_ms: int
+    digest_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A report ready to be kept. ``subject`` is what its mark in the fold's queue names, None when nothing folds it."""
+
+    row: KeptReport
+    subject: str | None
+    # Canonical form, for the tray when the same number was kept with other content.
+    form: bytes
+    # Reports of this boot that are lost for good, as (from, to): a gap report stands for them.
+    lost: tuple[int, int] | None = None
+    # Hash of the one-time reference that named the person.
+    ref_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNews:
+    """What a body says about its device."""
+
+    skew_ms: int | None = None
+    last_report_ms: int | None = None
+    forged: int = 0
+    unknown_fields: int = 0
+    # Members of the newest status report: queue, version, config, faults, counters.
+    status: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A body on its way into the store: every report of it is in exactly one of the two lists, at its place."""
+
+    device: str
+    community: str
+    received_ms: int
+    entries: Sequence[Prepared | TrayItem]
+    news: DeviceNews
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store did with a submission: outcomes in its order, and the highest seq without a gap per boot."""
+
+    outcomes: list[Outcome]
+    through: dict[int, int]
+    fresh: int = 0
+
+
+class ReportStore(Protocol):
+    def keep(self, tx: Transaction, submissions: Sequence[Submission]) -> list[Kept]:
+        """Keep bodies, with their marks for the fold and the news of their devices."""
+        ...
+
+    def public_keys(self, tx: Transaction, refs: Collection[bytes]) -> dict[bytes, bytes]:
+        """Public keys of phone passes by pass_ref."""
+        ...
+
+    def references(self, tx: Transaction, hashes: Collection[bytes]) -> dict[bytes, Reference]:
+        """One-time references by their hash."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A person that a guard found by an online search: good for one scan at one gate on one device, 60 seconds."""
+
+    ref_hash: bytes
+    community: str
+    person: str
+    account: str
+    gate: str
+    device: str
+    issued_ms: int
+    used_by: str | None = None
+
+
+class Committer(Protocol):
+    def commit(self, submission: Submission) -> Kept:
+        """Returns once the submission is on disk; raises StoreAway when it is not."""
+        ...
+
+
+class TrustReader(Protocol):
+    def of_token(self, tx: Transaction, token_hash: bytes, now_ms: int) -> tuple[str, str] | None:
+        """(device, community) of a token that is good at ``now_ms``."""
+        ...
+
+
+class Meter(Protocol):
+    """Counters for /metrics; names are Prometheus names without the prefix."""
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None: ...
+
+    def observe(self, name: str, value: float) -> None: ...
+
+
+@dataclass
+class SilentMeter:
+    """Keeps tallies in memory: for command lines and tests."""
+
+    tallies: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+        self.tallies[name] = self.tallies.get(name, 0) + amount
+
+    def observe(self, name: str, value: float) -> None:
+        self.tallies[name] = value
+
+
+class Limits(Protocol):
+    def wait_s(self, key: str, cost: float, now_ms: int) -> float:
+        """Take ``cost`` out of the bucket of ``key``; 0 when there was enough, else the seconds until there is."""
+        ...
+
+
+class RecentIds(Protocol):
+    """Reports that were surely kept. Only saves work: the store decides."""
+
+    def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]: ...
+
+    def remember(self, device: str, ids: Sequence[tuple[int, int]]) -> None: ...
+
+
+class Signals(Protocol):
+    """Live versions and wake-ups between threads and processes."""
+
+    def version(self, community: str) -> str:
+        """Changes whenever something that pages show has changed."""
+        ...
+
+    def bump(self, community: str) -> None:
+        """Something that pages show has changed."""
+        ...
+
+    def wake(self, community: str) -> None:
+        """There is something to fold."""
+        ...
+
+    def wait(self, timeout_s: float) -> set[str]:
+        """Communities woken since the last call of this waiter; waits for the first, at most ``timeout_s``."""
+        ...
