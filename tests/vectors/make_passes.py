@@ -34,7 +34,7 @@ def handle(label: object) -> bytes:
 
 
 def card(signer: Any = CARD, community: bytes = HOME, key_id: int = 2, label: object = 0, **given: Any) -> str:
-    values = {"expiry_day": 1054, "serial": 0} | given
+    values: dict[str, Any] = {"expiry_day": 1054, "serial": 0} | given
     return passes.card(signer, community, key_id=key_id, handle=handle(label), **values)
 
 

@@ -1,0 +1,147 @@
+// May this pass go through this gate now? One answer, one reason, one sentence in Chinese and English. Twin of
+// community_flow/domain/admission.py; both are held to tests/vectors/admission.json.
+
+import { EPOCH_S } from "./cf1.js";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+const ADVICE_AFTER_MS = 10 * MINUTE_MS;
+const GRACE_DAYS = 14;
+export const STALE_MS = DAY_MS;
+export const DEAD_MS = 14 * DAY_MS;
+
+// sentence: [decision, reason, zh, en]
+const SENTENCES = {
+  ok_in: ["allow", "ok", "已登记进入", "Entry recorded"],
+  ok_out: ["allow", "ok", "已登记离开", "Exit recorded"],
+  duplicate: ["allow", "duplicate", "刚才已登记，不重复计数", "Recorded a moment ago, counted once"],
+  free_flow: ["allow", "free_flow", "应急放行，已计数", "Emergency: everyone passes, counted"],
+  inside: ["allow", "already_inside", "系统显示已在内，请留意是否本人", "On record as inside: is it the same person?"],
+  inside_hard: ["check", "already_inside", "系统显示已在内，请核对本人", "On record as inside: please check who this is"],
+  not_ours: ["check", "unknown", "这不是社区通行码", "This is not a community pass"],
+  unknown: ["check", "unknown", "名单里没有这个通行码，请到服务台核实", "Not on this gate's list: please ask at the desk"],
+  newer: ["check", "unknown", "此卡比本机名单新，请联网更新名单", "This card is newer than the list: go online to update it"],
+  tag_offline: ["check", "unknown", "IC 卡须联网核实，请改用房号登记", "Card numbers need the network: register by unit instead"],
+  malformed: ["check", "error", "没有读完整，请再扫一次", "Not read completely: please scan again"],
+  version: ["check", "error", "通行码版本较新，请更新本程序", "Made for a newer version: please update this app"],
+  list_dead: ["check", "error", "名单超过 14 天未更新，请联网", "The list is over 14 days old: please go online"],
+  revoked: ["stop", "revoked", "通行码已停用，请到服务台办理", "This pass was withdrawn: ask at the desk for a new one"],
+  replaced: ["stop", "revoked", "此卡已换发，请出示新卡", "This card was replaced: please show the new one"],
+  copied: ["stop", "copied", "此码被人复制，已停用，请到服务台换发", "This pass was copied and is blocked: get a new one"],
+  forged: ["stop", "forged", "验证不通过，不是本社区签发的通行码", "Not a genuine pass of this community"],
+  wrong_community: ["check", "wrong_community", "这是其他社区的通行码，请按访客登记", "A pass of another community: register a visitor"],
+  expired: ["check", "expired", "{date} 已到期，请到服务台续期", "Expired on {date}: please renew it at the desk"],
+  grace: ["check", "expired", "{date} 已到期，宽限期内，请尽快续期", "Expired on {date}, still in its grace: renew it soon"],
+  not_yet: ["check", "not_yet", "{date} 起生效", "Valid from {date}"],
+  wrong_gate: ["check", "wrong_gate", "请走{gates}", "Please use {gates}"],
+  no_gate: ["check", "wrong_gate", "未开通任何出入口，请到服务台", "Not set up for any gate: please ask at the desk"],
+  quota: ["check", "quota", "本户今日 {n} 次出行已用完", "The household has used its {n} outings of today"],
+  time_window: ["check", "time_window", "可通行时段：{windows}", "This pass is good {windows}"],
+  zone_full: ["check", "zone_full", "里面人已满，请稍候", "It is full inside: please wait a moment"],
+  hold: ["check", "hold", "请到服务台", "Please go to the desk"],
+  replayed: ["check", "replayed_code", "此码已用过，请在手机上刷新再扫", "This code was used before: refresh it and scan again"],
+  clock_skew: ["check", "clock_skew", "手机时间不准，请设为自动再扫", "The phone's clock is off: set it to automatic and retry"],
+  undecided: ["check", "undecided", "尚未处理", "Not decided yet"],
+};
+
+/**
+ * {decision, reason, zh, en}. `shown`: {kind, fault, proof, clock_good, replay, serial, expiry_day}; `record`: from the
+ * table, or null; `gate`: {gate, direction, at_ms, utc_offset_min, passback, free_flow, online, list_age_ms, names};
+ * `state`: {inside, used, full, age_ms}.
+ */
+export function evaluate(shown, record, gate, state) {
+  if (gate.free_flow) return say("free_flow");
+  for (const rule of [reading, standing, use, validity, ownRule, surroundings]) {
+    const decision = rule(shown, record, gate, state);
+    if (decision) return decision;
+  }
+  return say(gate.direction === "in" ? "ok_in" : "ok_out");
+}
+
+function reading(shown, record, gate) {
+  if (shown.fault) return say({ not_ours: "not_ours", unknown_type: "version" }[shown.fault] ?? "malformed");
+  if (shown.kind === "tag" && gate.online === false) return say("tag_offline");
+  if (shown.proof === "forged" || shown.proof === "unknown_key") return say("forged");
+  if (shown.proof === "foreign") return say("wrong_community");
+  if (shown.proof === "no_challenge") return say("malformed");
+  if ((gate.list_age_ms ?? 0) > DEAD_MS) return say("list_dead");
+  return record ? null : say("unknown");
+}
+
+function standing(shown, record) {
+  if (record.status === "revoked" || record.status === "copied") return say(record.status);
+  if (absent(shown.serial) || absent(record.serial) || shown.serial === record.serial) return null;
+  return say(shown.serial < record.serial ? "replaced" : "newer");
+}
+
+function use(shown, record) {
+  if (shown.clock_good === false) return say("clock_skew");
+  if ((shown.replay ?? "fresh") !== "fresh") return say(shown.replay === "same" ? "duplicate" : "replayed");
+  return record.hold ? say("hold") : null;
+}
+
+function validity(shown, record, gate) {
+  if (gate.direction === "out") return null;
+  const offset = gate.utc_offset_min ?? 0;
+  if (!absent(record.from_ms) && gate.at_ms < record.from_ms) return say("not_yet", { date: moment(record.from_ms, offset) });
+  if (!absent(record.until_ms) && gate.at_ms >= record.until_ms) return say("expired", { date: day(record.until_ms - 1, offset) });
+  if (absent(shown.expiry_day)) return null;
+  const endMs = ((shown.expiry_day + 1) * 86_400 + EPOCH_S) * 1000 - offset * MINUTE_MS;
+  if (gate.at_ms < endMs) return null;
+  return say(gate.at_ms < endMs + GRACE_DAYS * DAY_MS ? "grace" : "expired", { date: day(endMs - 1, offset) });
+}
+
+function ownRule(shown, record, gate, state) {
+  if (gate.direction === "out") {
+    const usedUp = !absent(record.quota) && fresh(state) && !absent(state.used) && state.used >= record.quota;
+    return usedUp ? say("quota", { n: String(record.quota) }) : null;
+  }
+  if (!absent(record.gates) && !record.gates.includes(gate.gate)) return listGates(record.gates, gate.names ?? {});
+  const windows = record.windows ?? [];
+  if (windows.length && !windows.some((window) => within(window, gate))) {
+    return say("time_window", { windows: windows.map(([start, end]) => `${start}–${end}`).join(", ") });
+  }
+  return null;
+}
+
+function surroundings(shown, record, gate, state) {
+  if (gate.direction === "out") return null;
+  if (state.inside && (gate.passback ?? "off") !== "off") {
+    return say(gate.passback === "hard" && fresh(state) ? "inside_hard" : "inside");
+  }
+  return state.full && fresh(state) ? say("zone_full") : null;
+}
+
+/** fresh, same or older: what a rotating code's time says beside the last one, [token_s, when first shown in ms]. */
+export function replay(last, tokenS, atMs, windowMs) {
+  if (!last || tokenS > last[0]) return "fresh";
+  return tokenS === last[0] && atMs >= last[1] && atMs - last[1] <= windowMs ? "same" : "older";
+}
+
+export function say(sentence, values = {}) {
+  const [decision, reason, zh, en] = SENTENCES[sentence];
+  return { decision, reason, zh: fill(zh, values), en: fill(en, values) };
+}
+
+function fill(sentence, values) {
+  return Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`{${name}}`, value), sentence);
+}
+
+function listGates(gates, names) {
+  if (!gates.length) return say("no_gate");
+  const listed = (language, separator) => gates.map((gate) => names[gate]?.[language] || gate).join(separator);
+  const [decision, reason, zh, en] = SENTENCES.wrong_gate;
+  return { decision, reason, zh: fill(zh, { gates: listed("zh", "、") }), en: fill(en, { gates: listed("en", ", ") }) };
+}
+
+/** Local time in [start, end); a window may cross midnight. */
+function within(window, gate) {
+  const minute = (((Math.floor(gate.at_ms / MINUTE_MS) + (gate.utc_offset_min ?? 0)) % 1440) + 1440) % 1440;
+  const [start, end] = window.map((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
+  return start <= end ? start <= minute && minute < end : minute >= start || minute < end;
+}
+
+const absent = (value) => value === undefined || value === null;
+const fresh = (state) => !absent(state.age_ms) && state.age_ms <= ADVICE_AFTER_MS;
+const moment = (atMs, offset) => new Date(Math.floor(atMs / 1000) * 1000 + offset * MINUTE_MS).toISOString().slice(0, 16).replace("T", " ");
+const day = (atMs, offset) => moment(atMs, offset).slice(0, 10);
