@@ -67,7 +67,7 @@ def reconcile(counts: Sequence[Count], parties: Sequence[Party]) -> list[Unmatch
 
 
 def _pair(counts: Sequence[Count], parties: Sequence[Party]) -> tuple[list[int], list[int]]:
-    """How many bodies stay without a partner: two pointers, and when the heads are too far apart the older is passed."""
+    """How many bodies stay without a partner: two pointers; of two heads too far apart the older is passed over."""
     left_counts, left_parties = [count.n for count in counts], [party.n for party in parties]
     i = j = 0
     while i < len(counts) and j < len(parties):
@@ -100,16 +100,33 @@ def _surplus(count: Count, left: int) -> Unmatched:
 
 
 def quiet_around(spans: Iterable[tuple[int, int]], lo_ms: int, hi_ms: int) -> tuple[int, int]:
-    """The least stretch around [lo_ms, hi_ms] that no crossing reaches across: what happens outside cannot change it.
+    """The least stretch around [lo_ms, hi_ms] that no crossing reaches across: what lies outside cannot change it.
 
     ``spans`` are (start, end) of single crossings, passages and aggregates; a longer silence than REACH_MS on either
     side cuts the ledger into parts that are settled alone.
     """
-    ordered = sorted(spans)
-    changed = True
-    while changed:
-        changed = False
-        for start, end in ordered:
-            if start <= hi_ms + REACH_MS and end >= lo_ms - REACH_MS and (start < lo_ms or end > hi_ms):
-                lo_ms, hi_ms, changed = min(lo_ms, start), max(hi_ms, end), True
-    return lo_ms, hi_ms
+    known = list(spans)
+    while True:
+        start_ms, end_ms = _grown_down(known, lo_ms), _grown_up(known, hi_ms)
+        if (start_ms, end_ms) == (lo_ms, hi_ms):
+            return lo_ms, hi_ms
+        # An aggregate that reaches in from one side may also reach out on the other.
+        reaching = [span for span in known if span[0] <= end_ms + REACH_MS and span[1] >= start_ms - REACH_MS]
+        lo_ms = min(start_ms, *(start for start, _ in reaching))
+        hi_ms = max(end_ms, *(end for _, end in reaching))
+
+
+def _grown_down(spans: list[tuple[int, int]], lo_ms: int) -> int:
+    for start, end in sorted(spans, key=lambda span: span[1], reverse=True):
+        if end < lo_ms - REACH_MS:
+            break
+        lo_ms = min(lo_ms, start) if start < lo_ms else lo_ms
+    return lo_ms
+
+
+def _grown_up(spans: list[tuple[int, int]], hi_ms: int) -> int:
+    for start, end in sorted(spans):
+        if start > hi_ms + REACH_MS:
+            break
+        hi_ms = max(hi_ms, end)
+    return hi_ms

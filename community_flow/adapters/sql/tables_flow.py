@@ -20,7 +20,7 @@ dirty = Table(
     Column("lo", Raw, nullable=False),
     Column("hi", Raw, nullable=False),
     Column("cause", Text, nullable=False),
-    Index(None, "community", "id"),
+    Index(None, "community", "subject"),
     sqlite_autoincrement=True,  # the worker deletes exactly the rows it read, so an id never comes back
 )
 
@@ -168,7 +168,6 @@ flow_hours = Table(
     Column("bodies", Integer, nullable=False),  # sum of party
     Column("unnamed", Integer, nullable=False),
     Column("unseen", Integer, nullable=False),
-    Column("crossings", Integer, nullable=False),  # bodies counted by the gate's counting device
     Column("surplus", Integer, nullable=False),
     Column("turned_back", Integer, nullable=False),
     PrimaryKeyConstraint("community", "gate", "direction", "hour_ms"),

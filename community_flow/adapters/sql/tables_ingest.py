@@ -54,6 +54,30 @@ reports = Table(
         sqlite_where=Column("pass_ref").is_not(None),
         postgresql_where=Column("pass_ref").is_not(None),
     ),
+    # Rare ways to name somebody, and the gate ledger's counts: small indexes beside the large one.
+    Index(
+        "ix_reports_tag_ref",
+        "tag_ref",
+        "t_ms",
+        sqlite_where=Column("tag_ref").is_not(None),
+        postgresql_where=Column("tag_ref").is_not(None),
+    ),
+    Index(
+        "ix_reports_person",
+        "person",
+        "t_ms",
+        sqlite_where=Column("person").is_not(None),
+        postgresql_where=Column("person").is_not(None),
+    ),
+    Index(
+        "ix_reports_count",
+        "community",
+        "gate",
+        "direction",
+        "t_ms",
+        sqlite_where=Column("n").is_not(None),
+        postgresql_where=Column("n").is_not(None),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,288 @@
+"""What the fold reads: its queue, and live reports (kept, not held back, not corrected)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    and_,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    values,
+)
+
+from community_flow.adapters.sql.metadata import Raw
+from community_flow.adapters.sql.tables_flow import dirty, voids
+from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.domain.conflicts import Shown
+from community_flow.domain.marks import Mark, credential, report_subject, scan_subject
+from community_flow.domain.passages import Scan, Triple, report_key
+from community_flow.ports.flow import CountRow, Named, Stretch
+
+TOKEN_EPOCH_MS = 1_767_225_600_000
+"""token_s counts from 2026-01-01 UTC."""
+
+RELAY_MS = 24 * 3600 * 1000
+"""A code shown a day from its time is an old picture, not a relay."""
+
+PIECE = 400
+"""Rows of one VALUES list: enough to make the round trip cheap, far below any limit on parameters."""
+
+r = reports.c
+SCAN_COLUMNS = (
+    r.t_ms, r.device, r.boot, r.seq, r.gate, r.direction, r.passed, r.kind, r.party, r.method, r.assurance, r.decision,
+    r.reason, r.forced,
+)  # fmt: skip
+
+
+def live() -> ColumnElement[bool]:
+    corrected = exists().where(voids.c.device == r.device, voids.c.boot == r.boot, voids.c.seq == r.seq)
+    return and_(r.held.is_(False), ~corrected)
+
+
+def scan(row: Sequence[Any]) -> Scan:
+    """A row of SCAN_COLUMNS."""
+    t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest = row
+    key = report_key(t_ms, device, boot, seq)
+    return Scan(key, t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest)
+
+
+def wanted(kinds: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> CTE:
+    """A list of rows to join with."""
+    return values(*(column(name, kind) for name, kind in kinds.items()), name="wanted").data(list(rows)).cte()
+
+
+def pieces(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (rows[start : start + PIECE] for start in range(0, len(rows), PIECE))
+
+
+class SqlFoldQueue:
+    def lock(self, tx: Connection, community: str) -> bool:
+        if tx.dialect.name != "postgresql":
+            return True  # the writer holds the only write lock
+        key = func.hashtextextended("fold:" + community, 0)
+        return bool(tx.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
+
+    def waiting(self, tx: Connection) -> list[str]:
+        return list(tx.execute(select(dirty.c.community).distinct().order_by(dirty.c.community)).scalars())
+
+    def take(self, tx: Connection, community: str, subjects: int) -> list[Mark]:
+        first = select(dirty.c.subject).where(dirty.c.community == community).order_by(dirty.c.id).limit(4 * subjects)
+        names = list(dict.fromkeys(tx.execute(first).scalars()))[:subjects]
+        taken: dict[str, Mark] = {}
+        for piece in pieces(names):
+            # What is deleted is exactly what is read: a mark that another transaction commits meanwhile stays.
+            gone = delete(dirty).where(dirty.c.community == community, dirty.c.subject.in_(piece))
+            for row in tx.execute(gone.returning(dirty.c.subject, dirty.c.lo, dirty.c.hi, dirty.c.cause)):
+                _widen(taken, Mark(row.subject, bytes(row.lo), bytes(row.hi), row.cause))
+        return list(taken.values())
+
+    def put(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
+        rows = [
+            {"community": community, "subject": mark.subject, "lo": mark.lo, "hi": mark.hi, "cause": mark.cause}
+            for mark in marks
+        ]
+        if rows:
+            tx.execute(insert(dirty), rows)
+
+    def length(self, tx: Connection, community: str) -> int:
+        counted = select(func.count()).select_from(dirty).where(dirty.c.community == community)
+        return int(tx.execute(counted).scalar_one())
+
+
+def _widen(taken: dict[str, Mark], mark: Mark) -> None:
+    known = taken.get(mark.subject)
+    if known is not None:
+        mark = Mark(mark.subject, min(known.lo, mark.lo), max(known.hi, mark.hi), known.cause)
+    taken[mark.subject] = mark
+
+
+class SqlFoldReports:
+    def newest_ms(self, tx: Connection, community: str) -> int | None:
+        newest: int | None = tx.execute(select(func.max(r.t_ms)).where(r.community == community)).scalar()
+        return newest
+
+    def scans(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[tuple[str, Scan]]:
+        """Each credential or person by the index of its own kind."""
+        by_kind: dict[str, list[tuple[Any, int, int]]] = {"ps_": [], "tg_": [], "p_": []}
+        for each in stretches:
+            kind = each.name[:3] if each.name.startswith(("ps_", "tg_")) else "p_"
+            ref: Any = each.name if kind == "p_" else bytes.fromhex(each.name[3:])
+            by_kind[kind].append((ref, each.from_ms, each.to_ms))
+        found: list[tuple[str, Scan]] = []
+        for kind, place, type_ in (("ps_", r.pass_ref, Raw), ("tg_", r.tag_ref, Raw), ("p_", r.person, Text)):
+            for piece in pieces(by_kind[kind]):
+                found += self._named(tx, community, place, wanted(_span("ref", type_), piece))
+        return found
+
+    def _named(self, tx: Connection, community: str, place: Any, ask: CTE) -> list[tuple[str, Scan]]:
+        query = (
+            select(r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS)
+            .select_from(ask)
+            .join(reports, and_(place == ask.c.ref, r.t_ms.between(ask.c.from_ms, ask.c.to_ms)))
+            .where(r.community == community, r.kind.in_(("scan", "visitor")), live())
+        )
+        rows = tx.execute(query)
+        return [(row[0] or credential(row[1], row[2]) or "", scan(row[3:])) for row in rows]
+
+    def alone(self, tx: Connection, triples: Sequence[Triple]) -> list[Scan]:
+        found = []
+        for piece in pieces(triples):
+            ask = wanted({"device": Text, "boot": BigInteger, "seq": BigInteger}, piece)
+            query = select(*SCAN_COLUMNS).select_from(ask).join(reports, _same(ask)).where(live())
+            found += [scan(row) for row in tx.execute(query)]
+        return found
+
+    def tokens(self, tx: Connection, stretches: Sequence[Stretch]) -> set[tuple[str, int]]:
+        refs = [
+            (bytes.fromhex(each.name[3:]), each.from_ms, each.to_ms) for each in stretches if each.name[:3] == "ps_"
+        ]
+        found = set()
+        for piece in pieces(refs):
+            ask = wanted(_span("ref", Raw), piece)
+            query = (
+                select(r.pass_ref, r.token_s)
+                .distinct()
+                .select_from(ask)
+                .join(reports, and_(r.pass_ref == ask.c.ref, r.t_ms.between(ask.c.from_ms, ask.c.to_ms)))
+                .where(r.token_s.is_not(None))
+            )
+            found |= {("ps_" + bytes(row.pass_ref).hex(), row.token_s) for row in tx.execute(query)}
+        return found
+
+    def shown(self, tx: Connection, codes: Collection[tuple[str, int]]) -> list[tuple[str, Shown]]:
+        found = []
+        for piece in pieces(sorted(codes)):
+            rows = [(bytes.fromhex(name[3:]), token_s, *_about(token_s)) for name, token_s in piece]
+            ask = wanted({"ref": Raw, "token_s": BigInteger, "from_ms": BigInteger, "to_ms": BigInteger}, rows)
+            near = r.t_ms.between(ask.c.from_ms, ask.c.to_ms)
+            query = (
+                select(r.pass_ref, r.t_ms, r.device, r.boot, r.seq, r.gate, r.token_s)
+                .select_from(ask)
+                .join(reports, and_(r.pass_ref == ask.c.ref, near, r.token_s == ask.c.token_s))
+                .where(live())
+            )
+            found += [_shown(row) for row in tx.execute(query)]
+        return found
+
+    def names_between(self, tx: Connection, community: str, from_ms: int, to_ms: int) -> set[str]:
+        span = and_(r.community == community, r.t_ms.between(from_ms, to_ms), r.kind.in_(("scan", "visitor")))
+        nobody = and_(r.pass_ref.is_(None), r.tag_ref.is_(None), r.person.is_(None))
+        tied = select(r.person, r.pass_ref, r.tag_ref).distinct().where(span, ~nobody)
+        names = {row[0] or credential(row[1], row[2]) or "" for row in tx.execute(tied)}
+        lone = tx.execute(select(r.device, r.boot, r.seq).where(span, nobody))
+        return names | {scan_subject((row[0], row[1], row[2]), None, None, None) for row in lone}
+
+    def named(self, tx: Connection, triple: Triple) -> Named | None:
+        device, boot, seq = triple
+        row = tx.execute(
+            select(r.kind, r.t_ms, r.gate, r.direction, r.person, r.pass_ref, r.tag_ref, r.body).where(
+                r.device == device, r.boot == boot, r.seq == seq, r.held.is_(False)
+            )
+        ).first()
+        if row is None or row.kind == "correction":
+            return None
+        subject = report_subject(
+            row.kind,
+            triple,
+            gate=row.gate,
+            direction=row.direction,
+            person=row.person,
+            pass_ref=row.pass_ref,
+            tag_ref=row.tag_ref,
+            zone=_body(row.body).zone,
+        )
+        return None if subject is None else Named(subject, report_key(row.t_ms, *triple))
+
+    def counts(
+        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[CountRow]:
+        first, last = span_ms
+        within = or_(r.t_ms.between(first, last), and_(r.from_ms <= last, r.t_ms >= first))
+        rows = tx.execute(
+            select(r.t_ms, r.device, r.boot, r.seq, r.n, r.from_ms, r.body).where(
+                r.community == community,
+                r.gate == gate,
+                r.direction == direction,
+                r.n.is_not(None),
+                r.t_ms >= first,
+                within,
+                r.kind == "count",
+                live(),
+            )
+        )
+        return sorted((_count(row) for row in rows), key=lambda each: each.key)
+
+    def counted(self, tx: Connection, community: str, gate: str) -> bool:
+        any_ = select(r.seq).where(r.community == community, r.gate == gate, r.n.is_not(None), r.kind == "count")
+        return tx.execute(any_.limit(1)).first() is not None
+
+    def census(self, tx: Connection, triple: Triple) -> tuple[str, int, int] | None:
+        device, boot, seq = triple
+        row = tx.execute(
+            select(r.t_ms, r.n, r.body).where(
+                r.device == device, r.boot == boot, r.seq == seq, r.kind == "census", live()
+            )
+        ).first()
+        zone = _body(row.body).zone if row is not None else None
+        return None if row is None or zone is None else (zone, row.t_ms, row.n)
+
+
+class _Span(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    boot: int
+    from_: int
+    to: int
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """Members of a report that have no column."""
+
+    zone: str | None = None
+    replaces: _Span | None = None
+
+
+_EMPTY = _Body()
+_decode_body = msgspec.json.Decoder(_Body).decode
+
+
+def _body(text: str | None) -> _Body:
+    return _decode_body(text) if text else _EMPTY
+
+
+def _count(row: Row[Any]) -> CountRow:
+    replaces = _body(row.body).replaces
+    span = None if replaces is None else (replaces.boot, replaces.from_, replaces.to)
+    triple = (row.device, row.boot, row.seq)
+    return CountRow(report_key(row.t_ms, *triple), row.t_ms, triple, row.n, row.from_ms, span)
+
+
+def _shown(row: Row[Any]) -> tuple[str, Shown]:
+    triple = (row.device, row.boot, row.seq)
+    name = "ps_" + bytes(row.pass_ref).hex()
+    return name, Shown(report_key(row.t_ms, *triple), row.t_ms, triple, row.gate, row.token_s)
+
+
+def _about(token_s: int) -> tuple[int, int]:
+    made_ms = TOKEN_EPOCH_MS + token_s * 1000
+    return made_ms - RELAY_MS, made_ms + RELAY_MS
+
+
+def _span(name: str, kind: Any) -> dict[str, Any]:
+    return {name: kind, "from_ms": BigInteger, "to_ms": BigInteger}
+
+
+def _same(ask: CTE) -> ColumnElement[bool]:
+    return and_(r.device == ask.c.device, r.boot == ask.c.boot, r.seq == ask.c.seq)
