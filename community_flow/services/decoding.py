@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from community_flow.domain.errors import Invalid
-from sensors import wire
+from sensors.canonical import canonical
+from sensors.wire import MAX_REPORTS, report_from, strict_json
 from sensors.wire_rules import BOOT, MAX_BODIES, MAX_COUNTERS, MAX_FAULTS, MAX_TEXT, MAX_WHOLE, SEQ, WireError
 
 Boot = Annotated[int, Meta(ge=1, le=MAX_WHOLE)]
@@ -221,12 +222,12 @@ _quick = msgspec.json.Decoder(_Body).decode
 
 def decode_one(text: str) -> Report | Malformed:
     """One report, for the tray's retry."""
-    return _one(wire.strict_json(text), 0)[0]
+    return _one(strict_json(text), 0)[0]
 
 
 def _slowly(body: bytes) -> Decoded:
     try:
-        found = wire.strict_json(body.decode())
+        found = strict_json(body.decode())
     except (ValueError, RecursionError) as error:
         raise Invalid("The body is not well-formed JSON in UTF-8 (%(why)s).", why=str(error)[:200]) from error
     if not isinstance(found, dict) or not isinstance(found.get("reports"), list):
@@ -240,16 +241,14 @@ def _slowly(body: bytes) -> Decoded:
 
 
 def _check_count(reports: Sequence[object]) -> None:
-    if len(reports) > wire.MAX_REPORTS:
-        raise TooMany(
-            "A body carries at most %(most)s reports: send the others in the next one.", most=wire.MAX_REPORTS
-        )
+    if len(reports) > MAX_REPORTS:
+        raise TooMany("A body carries at most %(most)s reports: send the others in the next one.", most=MAX_REPORTS)
 
 
 def _one(found: Any, place: int) -> tuple[Report | Malformed, int]:
     boot, seq = _identity(found, place)
     try:
-        parsed = wire.report_from(found)
+        parsed = report_from(found)
         return msgspec.convert(parsed.report.members(), Report), len(parsed.unknown)
     except WireError as error:
         reason = "unknown_kind" if error.field == "kind" else "malformed"
