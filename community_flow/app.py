@@ -14,6 +14,7 @@ from community_flow.adapters.clock import SystemClock
 from community_flow.adapters.keys import KeyRing
 from community_flow.adapters.sql.queries_accounts import SqlAccounts
 from community_flow.adapters.sql.queries_audit import SqlAudit
+from community_flow.adapters.sql.queries_kept import SqlKept
 from community_flow.adapters.sql.queries_registry import SqlJournal
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.entrypoints import audit as audit_pages
@@ -25,6 +26,7 @@ from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
 from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
+from community_flow.services.kept import Kept
 from community_flow.services.registry import Registry
 from community_flow.settings import Settings
 from web import ROOT
@@ -97,8 +99,8 @@ def start_background(app: Flask) -> None:
 def _wire_access(core: Core, app: Flask) -> None:
     app.register_blueprint(login.blueprint(core.accounts))
     app.register_blueprint(users.blueprint(core.accounts))
-    app.register_blueprint(audit_pages.blueprint(core.audit))
-    app.register_blueprint(privacy.blueprint(core.settings, core.audit))
+    app.register_blueprint(audit_pages.blueprint(core.audit, core.accounts))
+    app.register_blueprint(privacy.blueprint(core.settings, core.audit, Kept(core.db, core.registry, SqlKept())))
 
 
 def _wire_shell(core: Core, app: Flask) -> None:

@@ -10,6 +10,7 @@ from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import LIMIT, items, parse
 from community_flow.ports.audit import AuditRow
+from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
 
 
@@ -19,14 +20,18 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     person: str | None = None
 
 
-def blueprint(audit: Audit) -> Blueprint:
+def blueprint(audit: Audit, accounts: Accounts) -> Blueprint:
     bp = Blueprint("audit", __name__)
 
     @bp.get("/audit")
     @roles(Role.MANAGER, Role.ADMIN)
     def page() -> str:
         rows, following = _rows(audit)
-        return render_template("audit/page.html", rows=rows, next=following, verified=audit.verify())
+        names = {each.account: each.name for each in accounts.list(current_scope())}
+        older = bool(request.args.get("cursor"))
+        return render_template(
+            "audit/page.html", rows=rows, next=following, verified=audit.verify(), names=names, older=older
+        )
 
     @bp.get("/v1/audit")
     @roles(Role.MANAGER, Role.ADMIN, Role.RESIDENT)

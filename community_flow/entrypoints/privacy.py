@@ -10,10 +10,11 @@ from werkzeug.wrappers import Response
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_account, current_scope, public, roles
 from community_flow.services.audit import Audit
+from community_flow.services.kept import Kept
 from community_flow.settings import Settings
 
 
-def blueprint(settings: Settings, audit: Audit) -> Blueprint:
+def blueprint(settings: Settings, audit: Audit, kept: Kept) -> Blueprint:
     bp = Blueprint("privacy", __name__)
     authority: Path = settings.data_dir / "tls" / "ca.pem"
 
@@ -27,7 +28,8 @@ def blueprint(settings: Settings, audit: Audit) -> Blueprint:
     def me() -> str:
         person = current_account().person
         looks = audit.latest(current_scope(), before=None, limit=100, person=person)
-        return render_template("privacy/me.html", looks=looks, retention_days=settings.retention_days)
+        about = kept.about(current_scope())
+        return render_template("privacy/me.html", looks=looks, about=about, retention_days=settings.retention_days)
 
     @bp.get("/trust")
     @public

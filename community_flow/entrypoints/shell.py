@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import access_of, maybe_account, maybe_scope
+from community_flow.entrypoints.actions import action_name
 from community_flow.entrypoints.languages import place_name
 from community_flow.ports import Clock
 from community_flow.ports.accounts import Account
@@ -102,7 +103,7 @@ def dress(app: Flask, clock: Clock, parts: Mapping[str, Part]) -> None:
     """Give every template the frame. ``parts`` may hold "open_items" (how many wait in the inbox) and
     "orders_in_force" (their numbers); both take the scope."""
     app.jinja_env.globals.update(place_name=place_name, role_name=role_name)
-    app.jinja_env.filters.update(number=number, ago=lambda ms: ago(ms, clock.now_ms()))
+    app.jinja_env.filters.update(number=number, action=action_name, ago=lambda ms: ago(ms, clock.now_ms()))
     app.context_processor(lambda: {"shell": _shell(clock, parts)})
 
 

@@ -1,0 +1,106 @@
+"""What the live page reads, summed by the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, literal, select, union_all
+
+from community_flow.adapters.sql.metadata import within
+from community_flow.adapters.sql.tables_flow import ledger, passages, visits
+from community_flow.adapters.sql.tables_ingest import device_status, reports
+from community_flow.domain.scope import Scope
+from community_flow.ports.live import DeviceSeen, FlowCell
+
+
+class SqlLive:
+    def flow(self, tx: Connection, scope: Scope, from_ms: int, to_ms: int, step_ms: int) -> list[FlowCell]:
+        parts = union_all(
+            _cells(passages, passages.c.party, scope, from_ms, to_ms, step_ms),
+            _cells(ledger, ledger.c.n, scope, from_ms, to_ms, step_ms).where(ledger.c.kind == "surplus"),
+        ).subquery()
+        rows = tx.execute(
+            select(parts.c.gate, parts.c.direction, parts.c.slot, func.sum(parts.c.bodies)).group_by(
+                parts.c.gate, parts.c.direction, parts.c.slot
+            )
+        )
+        return [
+            FlowCell(gate, direction, from_ms + slot * step_ms, int(bodies)) for gate, direction, slot, bodies in rows
+        ]
+
+    def visit_changes(
+        self, tx: Connection, scope: Scope, zones: Collection[str], from_ms: int, to_ms: int, step_ms: int
+    ) -> dict[int, int]:
+        changes: Counter[int] = Counter()
+        for column, sign in ((visits.c.entered_ms, 1), (visits.c.until_ms, -1)):
+            slot = _slot(column, from_ms, step_ms)
+            rows = tx.execute(
+                select(slot, func.count())
+                .where(
+                    within(visits.c.community, scope), visits.c.zone.in_(sorted(zones)), _during(column, from_ms, to_ms)
+                )
+                .group_by(slot)
+            )
+            for at, count in rows:
+                changes[from_ms + at * step_ms] += sign * count
+        return dict(changes)
+
+    def unnamed_changes(
+        self, tx: Connection, scope: Scope, gates: Collection[str], from_ms: int, to_ms: int, step_ms: int
+    ) -> dict[int, int]:
+        border = sorted(gates)
+        parts = union_all(
+            _signed(passages, passages.c.unnamed, scope, from_ms, to_ms, step_ms).where(passages.c.gate.in_(border)),
+            _signed(ledger, ledger.c.n, scope, from_ms, to_ms, step_ms).where(
+                ledger.c.kind == "surplus", ledger.c.gate.in_(border)
+            ),
+        ).subquery()
+        rows = tx.execute(select(parts.c.slot, func.sum(parts.c.bodies)).group_by(parts.c.slot))
+        return {from_ms + slot * step_ms: int(bodies) for slot, bodies in rows}
+
+    def devices(self, tx: Connection, scope: Scope) -> list[DeviceSeen]:
+        rows = tx.execute(
+            select(
+                device_status.c.device,
+                device_status.c.last_ms,
+                device_status.c.last_report_ms,
+                device_status.c.queue,
+                device_status.c.faults,
+            ).where(within(device_status.c.community, scope))
+        )
+        return [
+            DeviceSeen(row.device, row.last_ms, row.last_report_ms, row.queue, tuple(row.faults or ())) for row in rows
+        ]
+
+    def any_report(self, tx: Connection, scope: Scope) -> bool:
+        return tx.execute(select(literal(1)).where(within(reports.c.community, scope)).limit(1)).first() is not None
+
+
+def _during(column: ColumnElement[int], from_ms: int, to_ms: int) -> ColumnElement[bool]:
+    return and_(column >= from_ms, column < to_ms)
+
+
+def _slot(column: ColumnElement[int], from_ms: int, step_ms: int) -> ColumnElement[int]:
+    return (column - from_ms) // step_ms
+
+
+def _cells(
+    table: Table, bodies: ColumnElement[int], scope: Scope, from_ms: int, to_ms: int, step_ms: int
+) -> Select[tuple[Any, ...]]:
+    return select(
+        table.c.gate,
+        table.c.direction,
+        _slot(table.c.at_ms, from_ms, step_ms).label("slot"),
+        bodies.label("bodies"),
+    ).where(within(table.c.community, scope), _during(table.c.at_ms, from_ms, to_ms))
+
+
+def _signed(
+    table: Table, bodies: ColumnElement[int], scope: Scope, from_ms: int, to_ms: int, step_ms: int
+) -> Select[tuple[Any, ...]]:
+    inward = case((table.c.direction == "in", bodies), else_=-bodies)
+    return select(_slot(table.c.at_ms, from_ms, step_ms).label("slot"), inward.label("bodies")).where(
+        within(table.c.community, scope), _during(table.c.at_ms, from_ms, to_ms)
+    )
