@@ -61,10 +61,12 @@ def bodies(scanned: int, surplus: int, crossings: int) -> int:
     return max(scanned + surplus, crossings)
 
 
-def zone_hours(community: str, zone: str, stays: Stays, from_ms: int, to_ms: int) -> list[HourCount]:
+def zone_hours(
+    community: str, zone: str, stays: Stays, from_ms: int, to_ms: int, now_ms: int | None = None
+) -> list[HourCount]:
     """Rows of one zone for the hours in [from_ms, to_ms), both at full hours; hours with nothing in them are left out.
 
-    ``stays`` are all that touch the window. Nobody is counted inside after ``to_ms``.
+    ``stays`` are all that touch the window. Nobody is counted inside after ``now_ms``.
     """
     edges = np.arange(from_ms, to_ms + 1, HOUR_MS, dtype=np.int64)
     seen = stays.left_ms >= 0
@@ -74,7 +76,7 @@ def zone_hours(community: str, zone: str, stays: Stays, from_ms: int, to_ms: int
     dwells, _ = np.histogram(stays.entered_ms[seen], edges)
     dwell_ms, _ = np.histogram(stays.entered_ms[seen], edges, weights=dwell[seen])
     low = person_ms(stays.entered_ms, stays.earliest_ms, edges)
-    high = person_ms(stays.entered_ms, np.minimum(stays.until_ms, to_ms), edges)
+    high = person_ms(stays.entered_ms, np.minimum(stays.until_ms, to_ms if now_ms is None else now_ms), edges)
     columns = zip(edges[:-1], begun, ended, low, high, dwells, dwell_ms, strict=True)
     rows = [[int(value) for value in row] for row in columns]
     return [HourCount(community, "zone", zone, *row) for row in rows if any(row[1:])]
@@ -136,11 +138,3 @@ def tabled(
         if at is not None and row.place in column:
             cells[at, column[row.place]] += value(row)
     return cells
-
-
-def hours_per_label(from_ms: int, to_ms: int, labels: Sequence[str], label: Callable[[int], str]) -> Ints:
-    """How many hours of the window each bucket has: 23 or 25 on the days when the clock is changed."""
-    counts = dict.fromkeys(labels, 0)
-    for hour in range(hour_of(from_ms), to_ms, HOUR_MS):
-        counts[label(hour)] += 1
-    return np.array(list(counts.values()), dtype=np.int64)

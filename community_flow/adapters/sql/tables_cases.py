@@ -108,11 +108,9 @@ footfall_hourly = Table(
 footfall_due = Table(
     "footfall_due",
     metadata,
-    # Hours that the fold touched since they were counted; a few rows that are merged when read.
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("community", Text, nullable=False),
+    Column("community", Text, primary_key=True),
+    # Hours from here on have to be counted again; the fold only ever moves it back.
     Column("from_ms", Ms, nullable=False),
-    Column("to_ms", Ms, nullable=False),
-    Index(None, "community"),
-    sqlite_autoincrement=True,
+    # When they were last counted; 0 after the fold touched them.
+    Column("counted_ms", Ms, nullable=False),
 )
