@@ -179,7 +179,10 @@ def _equip(people: People, plan: Plan, rng: Random, person: DemoPerson) -> None:
     if person.life in PASSLESS:
         return
     replaced_ms = plan.from_ms - 3 * DAY_MS + int(rng.random() * (plan.days + 1) * DAY_MS)
-    if rng.random() < 1 / 60 and replaced_ms < plan.until_ms:
+    first = not any(each.revoked_ms for each in people.passes) and person.community == FULL
+    if first:
+        replaced_ms = plan.from_ms - DAY_MS  # the tour shows a revoked card: there is one in every demo
+    if (first or rng.random() < 1 / 60) and replaced_ms < plan.until_ms:
         _issue(people, person, "card", plan.founded_ms, revoked_ms=replaced_ms)
     kind = rng.choices(_KINDS, _MEDIA[person.life])[0]
     people.carried[person.number] = _issue(people, person, kind, plan.founded_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from community_flow.demo import places
@@ -12,26 +12,16 @@ from community_flow.demo.simulator import World
 from community_flow.demo.wallet import Wallet, phone_key, tag_number
 from community_flow.domain.places import Hold, Household, Pass, Person
 from community_flow.domain.scope import Scope
-from community_flow.ports import Database, Transaction
+from community_flow.ports import Clock, Database, Transaction
+from community_flow.ports.people import PeopleStore, PersonRow
 from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.initials import initials
 from community_flow.services.passes import CardWanted, Held, Passes
 from community_flow.services.registry import Change, Registry
 
 BY = "demo"
+CHILDREN = ("toddler", "kindergarten", "school")
 COMMUNITIES = (places.FULL, places.SMALL)
-
-
-@dataclass(frozen=True)
-class Named:
-    """A person's name, which is not in the journal."""
-
-    community: str
-    person: str
-    household: str | None
-    name: str
-
-
-KeepNames = Callable[[Transaction, Sequence[Named]], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,8 @@ class Registering:
     registry: Registry
     passes: Passes
     keys: CommunityKeys
-    keep_names: KeepNames
+    people: PeopleStore
+    clock: Clock
     secret: bytes
 
     @property
@@ -62,11 +53,23 @@ class Registering:
         for community, founded in places.communities(world.plan.timezone).items():
             self.registry.add_community(tx, community, founded, BY)
         self.registry.record(tx, [*_places(world), *_people(world)], BY)
-        self.keep_names(
-            tx, [Named(each.community, each.id, each.household, each.name) for each in world.people.persons]
-        )
+        self.people.add(tx, [self._row(each) for each in world.people.persons])
         self._issue_cards(tx, world)
         self._add_phones(tx, world)
+
+    def _row(self, person: DemoPerson) -> PersonRow:
+        phone = (
+            None if person.life in CHILDREN else f"1700000{int(tag_number(b'phone', person.id)[2:], 16) % 10_000:04d}"
+        )
+        return PersonRow(
+            community=person.community,
+            person=person.id,
+            name=person.name,
+            initials=initials(person.name),
+            phone=phone,
+            note=None,
+            created_ms=self.clock.now_ms(),
+        )
 
     def _issue_cards(self, tx: Transaction, world: World) -> None:
         cards = [each for each in world.people.passes if each.kind == "card"]

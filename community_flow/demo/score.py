@@ -117,10 +117,10 @@ def score_contacts(cases: Mapping[str, Any], found: Collection[str], least_ms: i
 def table(scores: Sequence[Score]) -> str:
     """A plain table for the command line."""
     lines = [f"{'class':26} {'true':>6} {'found':>6} {'recall':>7} {'precision':>9}"]
-    for each in scores:
-        lines.append(
-            f"{each.name:26} {each.true:6} {each.found:6} {_share(each.recall):>7} {_share(each.precision):>9}"
-        )
+    lines += [
+        f"{each.name:26} {each.true:6} {each.found:6} {_share(each.recall):>7} {_share(each.precision):>9}"
+        for each in scores
+    ]
     return "\n".join(lines)
 
 
