@@ -220,15 +220,19 @@ def _validity(shown: Shown, record: Record | None, gate: Gate, state: State) -> 
         return None
     if record.from_ms is not None and gate.at_ms < record.from_ms:
         return _say("not_yet", date=_moment(record.from_ms, gate.utc_offset_min))
-    if record.until_ms is not None and gate.at_ms >= record.until_ms:
-        return _say("expired", date=_day(record.until_ms - 1, gate.utc_offset_min))
-    if shown.expiry_day is None:
+    end_ms = _end_ms(shown, record, gate)
+    if end_ms is None or gate.at_ms < end_ms:
         return None
-    end_ms = ((shown.expiry_day + 1) * 86_400 + EPOCH_S) * 1000 - gate.utc_offset_min * MINUTE_MS
-    if gate.at_ms < end_ms:
-        return None
-    sentence = "grace" if gate.at_ms < end_ms + GRACE_DAYS * DAY_MS else "expired"
-    return _say(sentence, date=_day(end_ms - 1, gate.utc_offset_min))
+    in_grace = shown.kind == "card" and record.type != "visitor" and gate.at_ms < end_ms + GRACE_DAYS * DAY_MS
+    return _say("grace" if in_grace else "expired", date=_day(end_ms - 1, gate.utc_offset_min))
+
+
+def _end_ms(shown: Shown, record: Record, gate: Gate) -> int | None:
+    """When the pass ends: by the record, or at the end of the local day printed into the card."""
+    printed = None
+    if shown.expiry_day is not None:
+        printed = ((shown.expiry_day + 1) * 86_400 + EPOCH_S) * 1000 - gate.utc_offset_min * MINUTE_MS
+    return min((end for end in (record.until_ms, printed) if end is not None), default=None)
 
 
 def _rule(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:

@@ -60,6 +60,9 @@ def dates() -> Iterator[Case]:
     yield case("from now", record=RECORD | {"from_ms": NOW_MS})
     yield case("ended now", record=RECORD | {"until_ms": NOW_MS})
     yield case("ends in a moment", record=RECORD | {"until_ms": NOW_MS + 1})
+    yield case("a visitor's card ended now", record=RECORD | {"until_ms": NOW_MS, "type": "visitor"})
+    yield case("a phone pass ended now", shown=CODE, record=RECORD | {"until_ms": NOW_MS})
+    yield case("shortened by the office", record=RECORD | {"until_ms": NOW_MS - 15 * DAY_MS})
     yield case("ended, leaving", record=RECORD | {"until_ms": NOW_MS}, gate={"direction": "out"})
     midnight_ms = 1_795_363_200_000  # 2026-11-23 00:00 in Shanghai
     today = 326
@@ -129,6 +132,7 @@ SHOWN: dict[str, tuple[Any, ...]] = {
 RECORDS: dict[str, tuple[Any, ...]] = {
     "types": ([33], [17, 18]),
     "name": ("林*梅", "J*** S***"),
+    "type": ("resident", "resident", "visitor"),
     "serial": (None, 1),
     "status": ("active",) * 8 + ("revoked", "copied"),
     "from_ms": (None, None, None, NOW_MS - 1, NOW_MS + 90_061_000),

@@ -84,11 +84,16 @@ function validity(shown, record, gate) {
   if (gate.direction === "out") return null;
   const offset = gate.utc_offset_min ?? 0;
   if (!absent(record.from_ms) && gate.at_ms < record.from_ms) return say("not_yet", { date: moment(record.from_ms, offset) });
-  if (!absent(record.until_ms) && gate.at_ms >= record.until_ms) return say("expired", { date: day(record.until_ms - 1, offset) });
-  if (absent(shown.expiry_day)) return null;
-  const endMs = ((shown.expiry_day + 1) * 86_400 + EPOCH_S) * 1000 - offset * MINUTE_MS;
-  if (gate.at_ms < endMs) return null;
-  return say(gate.at_ms < endMs + GRACE_DAYS * DAY_MS ? "grace" : "expired", { date: day(endMs - 1, offset) });
+  const end = endMs(shown, record, offset);
+  if (gate.at_ms < end) return null;
+  const inGrace = shown.kind === "card" && record.type !== "visitor" && gate.at_ms < end + GRACE_DAYS * DAY_MS;
+  return say(inGrace ? "grace" : "expired", { date: day(end - 1, offset) });
+}
+
+/** When the pass ends: by the record, or at the end of the local day printed into the card. */
+function endMs(shown, record, offset) {
+  const printed = ((shown.expiry_day + 1) * 86_400 + EPOCH_S) * 1000 - offset * MINUTE_MS;
+  return Math.min(record.until_ms ?? Infinity, absent(shown.expiry_day) ? Infinity : printed);
 }
 
 function ownRule(shown, record, gate, state) {

@@ -1,0 +1,89 @@
+"""What the gate needs of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from community_flow.domain.scope import Scope
+from community_flow.ports import Transaction
+from community_flow.ports.ingest import Trusted
+
+
+class DeviceTrust(Protocol):
+    def of_token(self, tx: Transaction, token: str) -> Trusted:
+        """The device behind a token; raises Untrusted with what to do."""
+        ...
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Who is in a zone now, by person or credential, and how often households went out since a moment."""
+
+    inside: frozenset[str]
+    outings: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardPin:
+    """A guard's number on the gate and the hash of the PIN that says it is them."""
+
+    account: str
+    operator: str
+    pin_hash: str
+    changed_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """A guard who gave the PIN on a device."""
+
+    session_hash: bytes
+    account: str
+    operator: str
+    device: str
+    community: str
+    begun_ms: int
+    seen_ms: int
+
+
+class GateReader(Protocol):
+    def inside(self, tx: Transaction, scope: Scope, zone: str, now_ms: int) -> frozenset[str]:
+        """Persons with an open visit of the zone."""
+        ...
+
+    def zone_counts(self, tx: Transaction, scope: Scope, now_ms: int) -> dict[str, int]:
+        """Zone → visits open now."""
+        ...
+
+    def outings(
+        self, tx: Transaction, scope: Scope, persons: Collection[str], gates: Collection[str], since_ms: int
+    ) -> dict[str, int]:
+        """Person → passages outward through ``gates`` since a moment."""
+        ...
+
+    def changed_since(
+        self, tx: Transaction, community: str, number: int, since_ms: int, now_ms: int
+    ) -> set[tuple[str, str]]:
+        """(kind, entity) of journal rows written after ``number`` or come into effect in (since_ms, now_ms]."""
+        ...
+
+    def passes_changed_since(self, tx: Transaction, community: str, since_ms: int) -> set[str]: ...
+
+    def add_reference(
+        self, tx: Transaction, ref_hash: bytes, trusted: Trusted, person: str, account: str, gate: str, now_ms: int
+    ) -> None:
+        """A one-time reference to somebody: good for one scan at one gate on one device, 60 seconds."""
+        ...
+
+
+class GuardStore(Protocol):
+    def pin_of(self, tx: Transaction, operator: str) -> GuardPin | None: ...
+    def pin_of_account(self, tx: Transaction, account: str) -> GuardPin | None: ...
+    def numbers(self, tx: Transaction) -> int: ...
+    def save_pin(self, tx: Transaction, pin: GuardPin) -> None: ...
+    def begin(self, tx: Transaction, shift: Shift) -> None: ...
+    def shift(self, tx: Transaction, session_hash: bytes) -> Shift | None: ...
+    def seen(self, tx: Transaction, session_hash: bytes, now_ms: int) -> None: ...
+    def end(self, tx: Transaction, session_hash: bytes) -> None: ...
