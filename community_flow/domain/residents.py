@@ -16,7 +16,7 @@ FIELDS: tuple[Field, ...] = get_args(Field)
 NAME_LENGTH, NOTE_LENGTH = 60, 200
 
 IDENTITY_VALUE = "This looks like an identity-card number, which is not kept here: delete it."
-IDENTITY_FIELD = "The column %(column)s holds identity-card numbers, which are not kept here: delete the column and send the file again."
+IDENTITY_FIELD = "Identity-card numbers are not kept here: delete the column %(column)s and send the file again."
 ROUNDED = (
     "The spreadsheet rounded this number (%(text)s), so digits may be lost: format the column as text and enter the "
     "number again."
