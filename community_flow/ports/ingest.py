@@ -45,6 +45,8 @@ class Prepared:
     lost: tuple[int, int] | None = None
     # Hash of the one-time reference that named the person.
     ref_hash: bytes | None = None
+    # A wrong signature under a known key: kept as a passage of nobody, counted on the device.
+    forged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,6 @@ class DeviceNews:
 
     skew_ms: int | None = None
     last_report_ms: int | None = None
-    forged: int = 0
     unknown_fields: int = 0
     # Members of the newest status report: queue, version, config, faults, counters.
     status: Mapping[str, Any] | None = None

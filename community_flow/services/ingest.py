@@ -1,0 +1,126 @@
+"""From the bytes of a device to reports that are kept: trust, decode, label, commit, answer. HTTP and MQTT alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from community_flow.domain.errors import FlowError, TooMany
+from community_flow.domain.reports import TrayItem
+from community_flow.ports import Clock, Database
+from community_flow.ports.ingest import (
+    Committer,
+    DeviceNews,
+    Kept,
+    Limits,
+    Meter,
+    Prepared,
+    RecentIds,
+    ReportStore,
+    Signals,
+    Submission,
+    Trusted,
+)
+from community_flow.services.decoding import Decoded, Malformed, Status, decode
+from community_flow.services.labelling import Batch, Labelling, status_members
+from community_flow.services.trust import Trust
+from sensors.wire import Answer, Result, Through
+
+BYTES_PER_COST = 16_384
+"""A large body costs its device more of its allowance than a small one."""
+
+
+class Untrusted(FlowError):
+    """No device that may speak here."""
+
+    status, code = 401, "untrusted-device"
+
+
+class Ingest:
+    """Takes bodies of reports; returns only after the store has committed."""
+
+    def __init__(
+        self,
+        db: Database,
+        trust: Trust,
+        labelling: Labelling,
+        store: ReportStore,
+        committer: Committer,
+        limits: Limits,
+        recent: RecentIds,
+        signals: Signals,
+        meter: Meter,
+        clock: Clock,
+    ) -> None:
+        self.db, self.trust, self.labelling, self.store, self.committer = db, trust, labelling, store, committer
+        self.limits, self.recent, self.signals, self.meter, self.clock = limits, recent, signals, meter, clock
+
+    def admit(self, token: str, size: int) -> Trusted:
+        """The device, if it may send ``size`` bytes now; raises Untrusted or TooMany."""
+        device = self.trust.of_token(token)
+        if device is None:
+            self.meter.add("refused_total", cause="untrusted")
+            raise Untrusted("This token is not (or no longer) good: enrol the device, then claim a new token.")
+        wait_s = self.limits.wait_s(device.device, 1 + size / BYTES_PER_COST, self.clock.now_ms())
+        if wait_s > 0:
+            self.meter.add("refused_total", cause="too_many")
+            raise TooMany("Too much at once: keep your reports and send them later.", retry_s=max(1, round(wait_s)))
+        return device
+
+    def accept(self, device: Trusted, body: bytes) -> Answer:
+        """Keep a body of a trusted device; raises Invalid for what is no body, StoreAway when nothing can be kept."""
+        decoded = decode(body)
+        now_ms = self.clock.now_ms()
+        submission = self._prepare(device, decoded, now_ms)
+        kept = self.committer.commit(submission)
+        self._tell(device, kept)
+        return _answer(decoded.batch, now_ms, kept)
+
+    def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
+        batch = self._look_up(self.labelling.open(device, decoded.reports, now_ms))
+        entries = [self.labelling.label(batch, place, each) for place, each in enumerate(decoded.reports)]
+        news = _news(decoded, entries)
+        return Submission(device.device, device.community, now_ms, entries, news)
+
+    def _look_up(self, batch: Batch) -> Batch:
+        keys, references = self.labelling.wanted_keys(batch), self.labelling.wanted_references(batch)
+        if not keys and not references:
+            return batch
+        with self.db.read() as tx:
+            return batch.with_found(self.store.public_keys(tx, keys), self.store.references(tx, references))
+
+    def _tell(self, device: Trusted, kept: Kept) -> None:
+        for each in kept.outcomes:
+            self.meter.add("reports_total", outcome=each.outcome)
+        if kept.fresh:
+            self.signals.wake(device.community)
+
+
+def _news(decoded: Decoded, entries: Sequence[Prepared | TrayItem]) -> DeviceNews:
+    """What the newest usable reports of a body say about their device."""
+    times = [(entry.row.t_ms, place) for place, entry in enumerate(entries) if isinstance(entry, Prepared)]
+    newest = max(times, default=None)
+    row = None if newest is None else entries[newest[1]].row  # type: ignore[union-attr]
+    return DeviceNews(
+        skew_ms=None if row is None else row.skew_ms,
+        last_report_ms=None if row is None or row.held else row.t_ms,
+        unknown_fields=decoded.unknown_fields,
+        status=_status(decoded),
+    )
+
+
+def _status(decoded: Decoded) -> dict[str, Any] | None:
+    found = [each for each in decoded.reports if not isinstance(each, Malformed) and isinstance(each, Status)]
+    if not found:
+        return None
+    newest = max(found, key=lambda each: each.t_ms)
+    return {"t_ms": newest.t_ms, **status_members(newest)}
+
+
+def _answer(batch: str, now_ms: int, kept: Kept) -> Answer:
+    return Answer(
+        batch,
+        now_ms,
+        tuple(Through(boot, seq) for boot, seq in kept.through.items()),
+        tuple(Result(*each) for each in kept.outcomes),
+    )
