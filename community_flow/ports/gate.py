@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,17 +12,15 @@ from community_flow.ports.ingest import Trusted
 
 
 class DeviceTrust(Protocol):
-    def of_token(self, tx: Transaction, token: str) -> Trusted:
-        """The device behind a token; raises Untrusted with what to do."""
+    def of_header(self, authorization: str | None) -> Trusted:
+        """The device behind `Bearer …`; raises what tells it to be claimed again."""
         ...
 
 
-@dataclass(frozen=True)
-class Presence:
-    """Who is in a zone now, by person or credential, and how often households went out since a moment."""
-
-    inside: frozenset[str]
-    outings: Mapping[str, int]
+class Enrolment(Protocol):
+    def bind(self, scope: Scope, community: str, gate: str) -> tuple[str, str]:
+        """(device, token) of a new gate phone at a gate in scope."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +73,10 @@ class GateReader(Protocol):
         self, tx: Transaction, ref_hash: bytes, trusted: Trusted, person: str, account: str, gate: str, now_ms: int
     ) -> None:
         """A one-time reference to somebody: good for one scan at one gate on one device, 60 seconds."""
+        ...
+
+    def referred(self, tx: Transaction, ref_hash: bytes, device: str, since_ms: int) -> str | None:
+        """The person behind a reference that this device got since a moment."""
         ...
 
 

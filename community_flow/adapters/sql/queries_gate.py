@@ -33,7 +33,7 @@ class SqlGate:
             .where(within(visits.c.community, scope), visits.c.until_ms > now_ms, visits.c.entered_ms <= now_ms)
             .group_by(visits.c.zone)
         )
-        return {zone: count for zone, count in tx.execute(found)}
+        return {row[0]: row[1] for row in tx.execute(found)}
 
     def outings(
         self, tx: Connection, scope: Scope, persons: Collection[str], gates: Collection[str], since_ms: int
@@ -48,7 +48,7 @@ class SqlGate:
                 )
                 .group_by(passages.c.person)
             )  # fmt: skip
-            found.update({person: count for person, count in tx.execute(rows)})
+            found.update({row[0]: row[1] for row in tx.execute(rows)})
         return found
 
     def changed_since(
@@ -69,10 +69,22 @@ class SqlGate:
     ) -> None:
         tx.execute(
             insert(references).values(
-                ref_hash=ref_hash, community=trusted.community, person=person, account=account, gate=gate,
-                device=trusted.device, issued_ms=now_ms, used_by=None,
-            )  # fmt: skip
+                ref_hash=ref_hash,
+                community=trusted.community,
+                person=person,
+                account=account,
+                gate=gate,
+                device=trusted.device,
+                issued_ms=now_ms,
+                used_by=None,
+            )
         )
+
+    def referred(self, tx: Connection, ref_hash: bytes, device: str, since_ms: int) -> str | None:
+        mine = select(references.c.person).where(
+            references.c.ref_hash == ref_hash, references.c.device == device, references.c.issued_ms >= since_ms
+        )
+        return tx.execute(mine).scalar()
 
 
 class SqlGuards:

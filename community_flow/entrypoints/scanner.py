@@ -1,0 +1,204 @@
+"""The gate app and what it asks for. The page itself knows nobody: it is the same for everyone, and works offline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint, Response, request, send_from_directory
+from flask_wtf.csrf import generate_csrf
+from msgspec import Meta
+from werkzeug.exceptions import NotFound as NoSuchFile
+from werkzeug.wrappers import Response as BaseResponse
+
+from community_flow.domain.errors import Invalid
+from community_flow.entrypoints.access import (
+    current_scope,
+    device,
+    maybe_account,
+    maybe_scope,
+    public,
+    roles,
+)
+from community_flow.entrypoints.answers import json_response, parse
+from community_flow.ports.gate import DeviceTrust, Enrolment
+from community_flow.ports.ingest import Trusted
+from community_flow.services.gate import GateDesk
+from community_flow.services.guards import AT_GATES, Guards
+from web import ROOT
+
+SCANNER = ROOT / "scanner"
+DECODER = ("es/reader/index.js", "es/share.js", "zxing_reader.wasm")
+Text = Annotated[str, Meta(max_length=100)]
+
+
+class Bind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    community: Text
+    gate: Text
+
+
+class Pin(msgspec.Struct, frozen=True):
+    pin: Annotated[str, Meta(max_length=64)]
+
+
+class Opening(msgspec.Struct, frozen=True):
+    operator: Text
+    pin: Annotated[str, Meta(max_length=64)]
+
+
+class Session(msgspec.Struct, frozen=True):
+    session: Text
+
+
+class Search(msgspec.Struct, frozen=True):
+    session: Text
+    text: Text
+
+
+class Decide(msgspec.Struct, frozen=True):
+    tag: Text | None = None
+    ref: Text | None = None
+    session: Text | None = None
+
+
+def blueprint(desk: GateDesk, guards: Guards, trust: DeviceTrust, enrolment: Enrolment) -> Blueprint:
+    bp = Blueprint("scanner", __name__)
+    _app_routes(bp)
+    _staff_routes(bp, desk, guards, enrolment)
+    _device_routes(bp, desk, trust)
+    _shift_routes(bp, desk, guards, trust)
+    return bp
+
+
+def _app_routes(bp: Blueprint) -> None:
+    @bp.get("/gate")
+    @public
+    def page() -> BaseResponse:
+        return _fresh(send_from_directory(SCANNER, "gate.html"))
+
+    @bp.get("/gate/sw.js")
+    @public
+    def worker() -> BaseResponse:
+        response = Response(_worker_text(), content_type="text/javascript; charset=utf-8")
+        response.headers["Service-Worker-Allowed"] = "/gate"
+        return _fresh(response)
+
+    @bp.get("/gate/manifest.webmanifest")
+    @public
+    def manifest() -> BaseResponse:
+        return _fresh(send_from_directory(SCANNER, "manifest.webmanifest", mimetype="application/manifest+json"))
+
+    @bp.get("/scanner/<path:path>")
+    @public
+    def file(path: str) -> BaseResponse:
+        if path not in _files():
+            raise NoSuchFile
+        return _fresh(send_from_directory(SCANNER, path))
+
+
+def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, enrolment: Enrolment) -> None:
+    @bp.get("/gate/session")
+    @public
+    def session() -> BaseResponse:
+        """Who is signed in on this browser, and the gates at which they may bind it."""
+        account, scope = maybe_account(), maybe_scope()
+        if account is None or scope is None or account.role not in AT_GATES:
+            return json_response({"signed_in": account is not None, "communities": []})
+        return json_response({
+            "signed_in": True, "name": account.name, "operator": guards.operator_of(account.account),
+            "csrf": generate_csrf(), "communities": desk.gates_of(scope),
+        })  # fmt: skip
+
+    @bp.post("/gate/bind")
+    @roles(*AT_GATES)
+    def bind() -> BaseResponse:
+        wanted = parse(Bind, request)
+        name, token = enrolment.bind(current_scope(), wanted.community, wanted.gate)
+        return json_response({"device": name, "token": token, "community": wanted.community, "gate": wanted.gate}, 201)
+
+    @bp.post("/gate/pin")
+    @roles(*AT_GATES)
+    def pin() -> BaseResponse:
+        return json_response({"operator": guards.set_pin(current_scope(), parse(Pin, request).pin)})
+
+
+def _device_routes(bp: Blueprint, desk: GateDesk, trust: DeviceTrust) -> None:
+    @bp.get("/v1/device/passes")
+    @device
+    def passes() -> BaseResponse:
+        trusted = _trusted(trust)
+        download = desk.download(trusted, request.args.get("since"))
+        return json_response({"signer": desk.signer(), **msgspec.structs.asdict(download)})
+
+    @bp.get("/v1/device/state")
+    @device
+    def state() -> BaseResponse:
+        return json_response(desk.state(_trusted(trust)))
+
+
+def _shift_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: DeviceTrust) -> None:
+    @bp.post("/v1/device/pin")
+    @device
+    def open_shift() -> BaseResponse:
+        trusted, given = _trusted(trust), parse(Opening, request)
+        return json_response(guards.open(trusted, given.operator, given.pin))
+
+    @bp.post("/v1/device/pin/close")
+    @device
+    def close_shift() -> BaseResponse:
+        guards.close(_trusted(trust), parse(Session, request).session)
+        return json_response({})
+
+    @bp.post("/v1/device/search")
+    @device
+    def search() -> BaseResponse:
+        trusted, given = _trusted(trust), parse(Search, request)
+        return json_response({"items": desk.search(trusted, guards.on_duty(trusted, given.session), given.text)})
+
+    @bp.post("/v1/device/decide")
+    @device
+    def decide() -> BaseResponse:
+        """What the table would say of a pass that is in no table: an IC card, or somebody found by a search."""
+        trusted, given = _trusted(trust), parse(Decide, request)
+        if given.tag is not None:
+            return json_response({"record": desk.of_tag(trusted, given.tag)})
+        if given.ref is None:
+            raise Invalid("Give a tag or a ref.", field="tag")
+        shift = guards.on_duty(trusted, given.session)
+        return json_response({"record": desk.of_reference(trusted, shift, given.ref)})
+
+
+def _trusted(trust: DeviceTrust) -> Trusted:
+    return trust.of_header(request.headers.get("Authorization"))
+
+
+def _fresh(response: Any) -> BaseResponse:
+    """Asked for again each time, answered with 304 while it is the same: an update reaches every gate at once."""
+    response.headers["Cache-Control"] = "no-cache"
+    if isinstance(response, Response) and not response.is_streamed:
+        response.add_etag()
+    answer: BaseResponse = response.make_conditional(request)
+    return answer
+
+
+@lru_cache(maxsize=1)
+def _files() -> frozenset[str]:
+    """What the scanner folder serves."""
+    kinds = {".js", ".css", ".svg", ".png", ".json"}
+    return frozenset(path.relative_to(SCANNER).as_posix() for path in SCANNER.rglob("*") if path.suffix in kinds)
+
+
+def _worker_text() -> str:
+    """The service worker with the list of files it keeps and a version that changes when any of them does."""
+    digest = hashlib.sha256()
+    for name in sorted(_files()):
+        digest.update((SCANNER / name).read_bytes())
+    digest.update((SCANNER / "gate.html").read_bytes())
+    kept = ["/gate", "/gate/manifest.webmanifest", *(f"/scanner/{name}" for name in sorted(_files() - {"sw.js"}))]
+    kept += [f"/vendor/zxing-wasm/{name}" for name in DECODER] + ["/vendor/ed25519/index.js"]
+    head = f"const VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst FILES = {json.dumps(kept)};\n"
+    return head + Path(SCANNER / "sw.js").read_text()

@@ -1,0 +1,285 @@
+"""The gate's list, what it may ask online, and what it knows of the inside."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from community_flow.domain import gate_table, sealing
+from community_flow.domain import passes as cf1
+from community_flow.domain.errors import Invalid, NotFound
+from community_flow.domain.gate_table import Download, Header, Record
+from community_flow.domain.places import OUTSIDE, Gate
+from community_flow.domain.scope import Scope
+from community_flow.domain.sealing import text
+from community_flow.ports import Clock, Database, Transaction
+from community_flow.ports.audit import AuditLog, Look
+from community_flow.ports.gate import GateReader, Shift
+from community_flow.ports.ingest import Trusted
+from community_flow.ports.keys import KeySource
+from community_flow.ports.people import Found, PeopleStore, Wanted
+from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.gate_records import Credential, GateRecords, turned
+from community_flow.services.live import day_start_ms
+from community_flow.services.registry import Registry
+
+MOST_FOUND = 5
+SHORTEST_QUERY = 2
+REFERENCE_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a device has: the day, the newest journal row in it, and when it was made."""
+
+    epoch: int
+    number: int
+    at_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.number}-{self.at_ms}"
+
+    @classmethod
+    def parse(cls, given: str | None) -> Version | None:
+        """None for nothing and for what we did not write: then a whole table is sent."""
+        parts = (given or "").split("-")
+        whole = len(parts) == 3 and all(part.isascii() and part.isdecimal() and len(part) < 16 for part in parts)
+        return cls(*map(int, parts)) if whole else None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One row of a search: enough to ask "is it you?", and a reference that is good once."""
+
+    ref: str
+    name: str
+    type: str
+    building: str | None
+    unit: str | None
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Zone counts and, for the gate's own rules, who is in and how often households went out today."""
+
+    as_of_ms: int
+    zones: Mapping[str, int]
+    full: bool
+    inside: tuple[str, ...]
+    used: Mapping[str, int]
+
+
+class GateDesk:
+    """Everything a gate phone asks for. The device was checked by the caller."""
+
+    def __init__(
+        self, db: Database, registry: Registry, records: GateRecords, people: PeopleStore, reader: GateReader,
+        keys: CommunityKeys, ring: KeySource, audit: AuditLog, clock: Clock,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:  # fmt: skip
+        self.db, self.registry, self.records, self.people, self.reader = db, registry, records, people, reader
+        self.keys, self.ring, self.audit, self.clock, self.random = keys, ring, audit, clock, random
+
+    def gates_of(self, scope: Scope) -> list[dict[str, Any]]:
+        """Communities and their scanned gates that somebody may stand at."""
+        with self.db.read() as tx:
+            communities, gates = self.registry.communities(tx, scope), self.registry.gates(tx, scope)
+        return [
+            {
+                "community": community, "names": data.names,
+                "gates": [
+                    {"gate": gate, "names": state.names}
+                    for (of, gate), state in sorted(gates.items())
+                    if of == community and (scope.gates is None or gate in scope.gates)
+                ],
+            }
+            for community, data in sorted(communities.items())
+        ]  # fmt: skip
+
+    # --- the list ------------------------------------------------------------------------------------------------
+
+    def download(self, trusted: Trusted, since: str | None) -> Download:
+        """The whole table, or what changed since the version the device names; signed for this device."""
+        now_ms = self.clock.now_ms()
+        epoch = gate_table.epoch_of(now_ms)
+        has = Version.parse(since)
+        with self.db.read() as tx:
+            newest = Version(epoch, self.registry.store.newest(tx), now_ms)
+            follows = has is not None and has.epoch == epoch and has.number <= newest.number and has.at_ms <= now_ms
+            if has is not None and follows:
+                made, gone = self._changes(tx, trusted.community, has, now_ms)
+            else:
+                made, gone = self.records.all(tx, trusted.community, now_ms), []
+            salt = gate_table.epoch_salt(self.keys.table_secret(trusted.uid), epoch)
+            header = self._header(tx, trusted, newest, salt, since if follows else None)
+        sealed = [self._sealed(each, trusted.uid, salt, epoch) for each in made]
+        removed = [gate_table.locate(handle, salt, trusted.uid)[0] for handle in gone]
+        return gate_table.sign(header, sealed, removed, self._signer())
+
+    def signer(self) -> str:
+        """The public key that signs lists: pinned by a device at its first download."""
+        return text(self._signer().public_key().public_bytes_raw())
+
+    def _changes(
+        self, tx: Transaction, community: str, has: Version, now_ms: int
+    ) -> tuple[list[Credential], list[bytes]]:
+        rows = self.reader.changed_since(tx, community, has.number, has.at_ms, now_ms)
+        changed = {kind: {entity for each, entity in rows if each == kind} for kind, _ in rows}
+        households = self.registry.owned(
+            tx, Scope.system({community}), "person", sorted(changed.get("household", ()))
+        )  # fmt: skip
+        persons = changed.get("person", set()) | changed.get("hold", set()) | {person for _, person, _ in households}
+        holds = self.registry.store.current(tx, Scope.system({community}), "hold")
+        persons |= turned(holds, has.at_ms, now_ms)
+        pass_ids = changed.get("pass", set()) | self.records.pass_ids_of(tx, community, persons)
+        pass_ids |= self.reader.passes_changed_since(tx, community, has.at_ms)
+        return self.records.some(tx, community, pass_ids, now_ms)
+
+    def _sealed(self, each: Credential, uid: bytes, salt: bytes, epoch: int) -> bytes:
+        nonce = self.random(gate_table.NONCE)
+        return gate_table.seal_record(each.record, each.handle, salt, uid, epoch, nonce)
+
+    def _header(self, tx: Transaction, trusted: Trusted, version: Version, salt: bytes, since: str | None) -> Header:
+        return Header(
+            community=text(trusted.uid), device=trusted.device, epoch=version.epoch, salt=text(salt),
+            version=str(version), issued_ms=version.at_ms, expires_ms=version.at_ms + gate_table.DEAD_MS,
+            records="", removed="", since=since, site=self._site(tx, trusted),
+        )  # fmt: skip
+
+    def _site(self, tx: Transaction, trusted: Trusted) -> dict[str, Any]:
+        """What the gate needs besides records: places, and the keys it checks and seals with."""
+        scope = Scope.system({trusted.community})
+        data = self.registry.communities(tx, scope)[trusted.community]
+        places = {
+            kind: {
+                entity: msgspec.to_builtins(state) for _, entity, state in self.registry.store.current(tx, scope, kind)
+            }
+            for kind in ("gate", "zone")
+        }
+        ingest = self.ring.now("ingest")
+        key = load_der_private_key(ingest.secret, None)
+        assert isinstance(key, EllipticCurvePrivateKey)
+        return {
+            "community": trusted.community, "names": data.names, "timezone": data.timezone, "language": data.language,
+            "gate": min(trusted.gates, default=None), "gates": places["gate"], "zones": places["zone"],
+            "card_keys": self._card_keys(tx),
+            "ingest": {"kid": str(ingest.id), "key": text(sealing.public_bytes(key))},
+        }  # fmt: skip
+
+    def _card_keys(self, tx: Transaction) -> list[dict[str, Any]]:
+        """Of every community here, so that a neighbour's card is told from a forgery."""
+        uids = [self.registry.uid(tx, community) for community in self.registry.store.communities(tx)]
+        known = [key for uid in uids for key in self.keys.card_keys(uid)]
+        return [{"community": text(key.community), "id": key.id, "key": text(key.public)} for key in known]
+
+    def _signer(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.ring.now("delta").secret)
+
+    # --- the moment ----------------------------------------------------------------------------------------------
+
+    def state(self, trusted: Trusted) -> Inside:
+        """Counts by zone, and for the rules of this device's gate who is inside and which outings are used."""
+        now_ms = self.clock.now_ms()
+        scope = Scope.system({trusted.community})
+        with self.db.read() as tx:
+            gates = {gate: state for (_, gate), state in self.registry.gates(tx, scope).items()}
+            gate = gates.get(min(trusted.gates, default=""))
+            zones = self.reader.zone_counts(tx, scope, now_ms)
+            lids = self._lids_inside(tx, trusted, gate, now_ms)
+            full = self._is_full(tx, scope, gate, zones)
+            used = self._used(tx, trusted, gates, now_ms)
+        return Inside(now_ms, zones, full, lids, used)
+
+    def _is_full(self, tx: Transaction, scope: Scope, gate: Gate | None, counts: Mapping[str, int]) -> bool:
+        zone = self.registry.zones(tx, scope).get((min(scope.communities), gate.inner)) if gate else None
+        return bool(gate and zone and zone.capacity is not None and counts.get(gate.inner, 0) >= zone.capacity)
+
+    def _lids_inside(self, tx: Transaction, trusted: Trusted, gate: Gate | None, now_ms: int) -> tuple[str, ...]:
+        if gate is None or gate.passback == "off":
+            return ()
+        persons = self.reader.inside(tx, Scope.system({trusted.community}), gate.inner, now_ms)
+        pass_ids = self.records.pass_ids_of(tx, trusted.community, persons)
+        made, _ = self.records.some(tx, trusted.community, pass_ids, now_ms)
+        salt = gate_table.epoch_salt(self.keys.table_secret(trusted.uid), gate_table.epoch_of(now_ms))
+        return tuple(sorted(text(gate_table.locate(each.handle, salt, trusted.uid)[0]) for each in made))
+
+    def _used(self, tx: Transaction, trusted: Trusted, gates: Mapping[str, Gate], now_ms: int) -> dict[str, int]:
+        """Outings of the day by household, of those households that have a quota."""
+        scope = Scope.system({trusted.community})
+        rows = self.registry.store.current(tx, scope, "household")
+        limited = [household for _, household, state in rows if state.quota_per_day is not None]
+        if not limited:
+            return {}
+        home = {person: state.household for _, person, state in self.registry.owned(tx, scope, "person", limited)}
+        border = {name for name, gate in gates.items() if gate.outer == OUTSIDE}
+        start_ms = day_start_ms(self.registry.communities(tx, scope)[trusted.community], now_ms)
+        used: dict[str, int] = {}
+        for person, count in self.reader.outings(tx, scope, home, border, start_ms).items():
+            token = self.records.household_token(tx, trusted.community, home[person])
+            used[token] = used.get(token, 0) + count
+        return used
+
+    # --- asking online -------------------------------------------------------------------------------------------
+
+    def of_tag(self, trusted: Trusted, tag: str) -> Record:
+        """The record behind an IC card; raises NotFound. The number is in no list: it could be guessed."""
+        try:
+            pass_id = cf1.tag_id(self.keys.tag_ref(trusted.uid, tag))
+        except ValueError as error:
+            raise Invalid("A card number has 4 to 32 digits or letters.", field="tag") from error
+        scope = Scope.system({trusted.community})
+        with self.db.read() as tx:
+            _, state = self.registry.one(tx, scope, "pass", pass_id)
+            found = self.people.of_ids(tx, scope, [state.person or ""]).get(state.person or "")
+            if found is None:
+                raise NotFound("Nobody holds this card now: register by unit instead.")
+            return self.records.of_person(tx, trusted.community, found, state, self.clock.now_ms())
+
+    def search(self, trusted: Trusted, shift: Shift, query: str) -> list[Listed]:
+        """At most five people who fit, masked; what was asked and who was shown is in the log."""
+        wanted = query.strip()[:40]
+        if len(wanted) < SHORTEST_QUERY:
+            raise Invalid("Give at least two characters of a unit, a name, its initials or a telephone number.")
+        with self.db.write() as tx:
+            found = self.people.find(tx, Scope.system({trusted.community}), Wanted(text=wanted))
+            shown = sorted(found, key=lambda each: (each.unit or "", each.person))[:MOST_FOUND]
+            self.audit.append(
+                tx, *(self._look(shift, "gate.search", each.person, {"found": len(found)}) for each in shown)
+            )
+            return [self._listed(tx, trusted, shift, each) for each in shown]
+
+    def of_reference(self, trusted: Trusted, shift: Shift, ref: str) -> Record:
+        """The record of somebody chosen from a search on this device within the last minute."""
+        scope, digest = Scope.system({trusted.community}), hashlib.sha256(ref.encode()).digest()
+        with self.db.write() as tx:
+            person = self.reader.referred(tx, digest, trusted.device, self.clock.now_ms() - REFERENCE_MS)
+            found = self.people.of_ids(tx, scope, [person]).get(person) if person else None
+            if found is None:
+                raise NotFound("This choice is older than a minute: search again.")
+            self.audit.append(tx, self._look(shift, "gate.look", found.person, {}))
+            return self.records.of_person(tx, trusted.community, found, None, self.clock.now_ms())
+
+    def _listed(self, tx: Transaction, trusted: Trusted, shift: Shift, found: Found) -> Listed:
+        ref = "s_" + text(self.random(18))
+        gate = min(trusted.gates, default="")
+        digest = hashlib.sha256(ref.encode()).digest()
+        self.reader.add_reference(tx, digest, trusted, found.person, shift.account, gate, self.clock.now_ms())
+        household = found.household
+        return Listed(
+            ref, gate_table.mask(found.row.name) if found.row else "*", found.state.type,
+            household.building if household else None, household.unit if household else None,
+        )  # fmt: skip
+
+    def _look(self, shift: Shift, action: str, person: str, detail: dict[str, Any]) -> Look:
+        return Look(
+            account=shift.account, role="guard", action=action, community=shift.community, person=person,
+            subject=shift.device, purpose="gate", detail=detail,
+        )  # fmt: skip
