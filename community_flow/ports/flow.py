@@ -46,6 +46,15 @@ class CountRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Census:
+    """Heads counted in a zone."""
+
+    key: bytes
+    at_ms: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replacement:
     """An aggregate stands for counts of the same device, gate and direction."""
 
@@ -160,8 +169,12 @@ class FoldReports(Protocol):
         """Whether any count was ever reported at a gate."""
         ...
 
-    def census(self, tx: Transaction, triple: Triple) -> tuple[str, int, int] | None:
-        """(zone, at_ms, n) of a live census."""
+    def censuses(self, tx: Transaction, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
+        """Live censuses of a zone."""
+        ...
+
+    def all_marks(self, tx: Transaction, community: str) -> list[Mark]:
+        """A mark for every subject that any report names: what a rebuild starts from."""
         ...
 
 
@@ -184,12 +197,20 @@ class FoldRows(Protocol):
 
     def void(self, tx: Transaction, community: str, triples: Sequence[Triple]) -> None: ...
 
-    def set_census(self, tx: Transaction, community: str, key: bytes, census: tuple[str, int, int] | None) -> None: ...
+    def set_censuses(
+        self, tx: Transaction, community: str, zone: str, span_ms: tuple[int, int], rows: Sequence[Census]
+    ) -> None:
+        """Put these in the place of what is kept of a zone in a span."""
+        ...
 
     def add_replacements(self, tx: Transaction, community: str, rows: Sequence[Replacement]) -> None: ...
 
     def replaced_span(self, tx: Transaction, community: str, row: Replacement) -> tuple[int, int] | None:
         """First and last event time of the counts that an aggregate stands for."""
+        ...
+
+    def replacements(self, tx: Transaction, community: str, gate: str, direction: str) -> list[Replacement]:
+        """What live aggregates of a gate and direction stand for."""
         ...
 
     def replacement_of(self, tx: Transaction, triple: Triple) -> Replacement | None: ...
@@ -218,10 +239,6 @@ class FoldRows(Protocol):
 
     def fingerprint(self, tx: Transaction, community: str) -> dict[str, tuple[int, str]]:
         """Table → (rows, SHA-256 of them in order): equal when everything derived is equal."""
-        ...
-
-    def all_subjects(self, tx: Transaction, community: str) -> Iterable[Mark]:
-        """A mark for every subject that any report names."""
         ...
 
 

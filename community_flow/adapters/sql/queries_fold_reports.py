@@ -19,7 +19,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    or_,
     select,
     values,
 )
@@ -28,9 +27,9 @@ from community_flow.adapters.sql.metadata import Raw
 from community_flow.adapters.sql.tables_flow import dirty, voids
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import Shown
-from community_flow.domain.marks import Mark, credential, report_subject, scan_subject
-from community_flow.domain.passages import Scan, Triple, report_key
-from community_flow.ports.flow import CountRow, Named, Stretch
+from community_flow.domain.marks import Mark, count_subject, credential, report_subject, scan_subject
+from community_flow.domain.passages import GREATEST_KEY, LEAST_KEY, Scan, Triple, report_key
+from community_flow.ports.flow import Census, CountRow, Named, Stretch
 
 TOKEN_EPOCH_MS = 1_767_225_600_000
 """token_s counts from 2026-01-01 UTC."""
@@ -125,7 +124,7 @@ class SqlFoldReports:
         found: list[tuple[str, Scan]] = []
         for kind, place, type_ in (("ps_", r.pass_ref, Raw), ("tg_", r.tag_ref, Raw), ("p_", r.person, Text)):
             for piece in pieces(by_kind[kind]):
-                found += self._named(tx, community, place, wanted(_span("ref", type_), piece))
+                found += self._named(tx, community, place, wanted(span_of("ref", type_), piece))
         return found
 
     def _named(self, tx: Connection, community: str, place: Any, ask: CTE) -> list[tuple[str, Scan]]:
@@ -152,7 +151,7 @@ class SqlFoldReports:
         ]
         found = set()
         for piece in pieces(refs):
-            ask = wanted(_span("ref", Raw), piece)
+            ask = wanted(span_of("ref", Raw), piece)
             query = (
                 select(r.pass_ref, r.token_s)
                 .distinct()
@@ -211,34 +210,51 @@ class SqlFoldReports:
         self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
     ) -> list[CountRow]:
         first, last = span_ms
-        within = or_(r.t_ms.between(first, last), and_(r.from_ms <= last, r.t_ms >= first))
-        rows = tx.execute(
-            select(r.t_ms, r.device, r.boot, r.seq, r.n, r.from_ms, r.body).where(
-                r.community == community,
-                r.gate == gate,
-                r.direction == direction,
-                r.n.is_not(None),
-                r.t_ms >= first,
-                within,
-                r.kind == "count",
-                live(),
-            )
-        )
+        single = and_(r.n.is_not(None), r.from_ms.is_(None), r.t_ms.between(first, last))
+        aggregate = and_(r.from_ms.is_not(None), r.t_ms >= first, r.from_ms <= last)
+        rows: list[Row[Any]] = []
+        for reach in (single, aggregate):  # two queries, because each has an index of its own
+            columns = select(r.t_ms, r.device, r.boot, r.seq, r.n, r.from_ms, r.body)
+            here = and_(r.community == community, r.gate == gate, r.direction == direction, r.kind == "count")
+            rows += tx.execute(columns.where(here, reach, live()))
         return sorted((_count(row) for row in rows), key=lambda each: each.key)
 
     def counted(self, tx: Connection, community: str, gate: str) -> bool:
         any_ = select(r.seq).where(r.community == community, r.gate == gate, r.n.is_not(None), r.kind == "count")
         return tx.execute(any_.limit(1)).first() is not None
 
-    def census(self, tx: Connection, triple: Triple) -> tuple[str, int, int] | None:
-        device, boot, seq = triple
-        row = tx.execute(
-            select(r.t_ms, r.n, r.body).where(
-                r.device == device, r.boot == boot, r.seq == seq, r.kind == "census", live()
+    def censuses(self, tx: Connection, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
+        rows = tx.execute(
+            select(r.t_ms, r.device, r.boot, r.seq, r.n, r.body).where(
+                r.community == community, r.t_ms.between(*span_ms), r.kind == "census", live()
             )
-        ).first()
-        zone = _body(row.body).zone if row is not None else None
-        return None if row is None or zone is None else (zone, row.t_ms, row.n)
+        )
+        return [
+            Census(report_key(row.t_ms, row.device, row.boot, row.seq), row.t_ms, row.n)
+            for row in rows
+            if _body(row.body).zone == zone
+        ]
+
+    def all_marks(self, tx: Connection, community: str) -> list[Mark]:
+        names = self.names_between(tx, community, 0, 2**62)
+        marks = [Mark(name, LEAST_KEY, GREATEST_KEY, "rebuild") for name in sorted(names)]
+        here = r.community == community
+        for gate, direction in tx.execute(select(r.gate, r.direction).distinct().where(here, r.n.is_not(None))):
+            if gate is not None:
+                marks.append(Mark(count_subject(gate, direction), LEAST_KEY, GREATEST_KEY, "rebuild"))
+        told = select(r.t_ms, r.device, r.boot, r.seq, r.kind, r.body).where(here, r.kind.in_(("correction", "census")))
+        for t_ms, device, boot, seq, kind, text in tx.execute(told):
+            subject = report_subject(kind, (device, boot, seq), zone=_body(text).zone, of=named_in(text))
+            key = report_key(t_ms, device, boot, seq)
+            if subject is not None:
+                marks.append(Mark(subject, key, key, "rebuild"))
+        # Corrections first: what they name is then left out at once instead of being folded twice.
+        return sorted(marks, key=lambda mark: not mark.subject.startswith("void:"))
+
+
+class _Named(msgspec.Struct, frozen=True):
+    boot: int
+    seq: int
 
 
 class _Span(msgspec.Struct, frozen=True, rename={"from_": "from"}):
@@ -251,6 +267,7 @@ class _Body(msgspec.Struct, frozen=True):
     """Members of a report that have no column."""
 
     zone: str | None = None
+    of: _Named | None = None
     replaces: _Span | None = None
 
 
@@ -262,6 +279,12 @@ def _body(text: str | None) -> _Body:
     return _decode_body(text) if text else _EMPTY
 
 
+def named_in(text: str | None) -> tuple[int, int] | None:
+    """(boot, seq) of what a correction corrects."""
+    of = _body(text).of
+    return None if of is None else (of.boot, of.seq)
+
+
 def _count(row: Row[Any]) -> CountRow:
     replaces = _body(row.body).replaces
     span = None if replaces is None else (replaces.boot, replaces.from_, replaces.to)
@@ -269,7 +292,7 @@ def _count(row: Row[Any]) -> CountRow:
     return CountRow(report_key(row.t_ms, *triple), row.t_ms, triple, row.n, row.from_ms, span)
 
 
-def _shown(row: Row[Any]) -> tuple[str, Shown]:
+def _shown(row: Any) -> tuple[str, Shown]:
     triple = (row.device, row.boot, row.seq)
     name = "ps_" + bytes(row.pass_ref).hex()
     return name, Shown(report_key(row.t_ms, *triple), row.t_ms, triple, row.gate, row.token_s)
@@ -280,7 +303,7 @@ def _about(token_s: int) -> tuple[int, int]:
     return made_ms - RELAY_MS, made_ms + RELAY_MS
 
 
-def _span(name: str, kind: Any) -> dict[str, Any]:
+def span_of(name: str, kind: Any) -> dict[str, Any]:
     return {name: kind, "from_ms": BigInteger, "to_ms": BigInteger}
 
 

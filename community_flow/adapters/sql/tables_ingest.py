@@ -78,6 +78,14 @@ reports = Table(
         sqlite_where=Column("n").is_not(None),
         postgresql_where=Column("n").is_not(None),
     ),
+    Index(
+        "ix_reports_aggregate",
+        "community",
+        "gate",
+        "t_ms",
+        sqlite_where=Column("from_ms").is_not(None),
+        postgresql_where=Column("from_ms").is_not(None),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,347 @@
+"""Derived rows as the fold reads and replaces them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+)
+
+from community_flow.adapters.sql.metadata import Raw
+from community_flow.adapters.sql.queries_fold_reports import live, pieces, span_of, wanted
+from community_flow.adapters.sql.store import insert_ignore, upsert
+from community_flow.adapters.sql.tables_flow import (
+    attempts,
+    censuses,
+    conflicts,
+    flow_hours,
+    folds,
+    ledger,
+    passages,
+    replacements,
+    visits,
+    voids,
+)
+from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.domain.conflicts import Conflict
+from community_flow.domain.ledger import SURPLUS, Party, Unmatched
+from community_flow.domain.passages import Attempt, Passage, Triple, id_triple, report_key
+from community_flow.domain.visits import Visit
+from community_flow.ports.flow import Census, Changed, LedgerRow, Replacement, Rows, StoredEnds, Stretch
+
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+HOUR_MS = 3_600_000
+DERIVED = (passages, attempts, visits, conflicts, ledger, flow_hours, censuses, voids, replacements)
+
+PASSAGE_FIELDS = Passage.__struct_fields__
+ATTEMPT_FIELDS = Attempt.__struct_fields__
+VISIT_FIELDS = Visit.__struct_fields__
+CONFLICT_FIELDS = Conflict.__struct_fields__
+
+
+class SqlFoldRows:
+    def ends(self, tx: Connection, community: str, wanted_: Sequence[tuple[str, bytes]]) -> dict[str, StoredEnds]:
+        found = {}
+        p = passages.c
+        for piece in pieces(wanted_):
+            ask = wanted({"subject": Text, "lo": Raw}, piece)
+            mine = and_(p.community == community, p.subject == ask.c.subject)
+            before = select(func.max(p.key)).where(mine, p.key < ask.c.lo).scalar_subquery()
+            last = select(func.max(p.key)).where(mine).scalar_subquery()
+            for subject, resume, end in tx.execute(select(ask.c.subject, before, last)):
+                found[subject] = StoredEnds(_bytes(resume), _bytes(end))
+        return found
+
+    def passages(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[Passage]:
+        rows = _between(tx, community, passages, PASSAGE_FIELDS, stretches)
+        return [stored_passage(row) for row in rows]
+
+    def attempts(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[Attempt]:
+        rows = _between(tx, community, attempts, ATTEMPT_FIELDS, stretches)
+        return [Attempt(bytes(row[0]), *row[1:]) for row in rows]
+
+    def visits(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[Visit]:
+        return [Visit(*row) for row in _between(tx, community, visits, VISIT_FIELDS, stretches, "entered_ms")]
+
+    def conflicts(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[Conflict]:
+        rows = _between(tx, community, conflicts, CONFLICT_FIELDS, stretches)
+        return [stored_conflict(row) for row in rows]
+
+    def replace(self, tx: Connection, community: str, removed: Rows, added: Rows) -> None:
+        _delete(tx, community, passages, [{"key_": row.key} for row in removed.passages])
+        _delete(tx, community, attempts, [{"key_": row.key} for row in removed.attempts])
+        _delete(tx, community, visits, [{"key_": visit_key(row), "zone_": row.zone} for row in removed.visits])
+        _delete(tx, community, conflicts, [{"id_": row.id} for row in removed.conflicts])
+        _insert(tx, community, passages, PASSAGE_FIELDS, added.passages)
+        _insert(tx, community, attempts, ATTEMPT_FIELDS, added.attempts)
+        if added.visits:
+            tx.execute(insert(visits), [_visit_row(community, row) for row in added.visits])
+        _insert(tx, community, conflicts, CONFLICT_FIELDS, added.conflicts)
+
+    def void(self, tx: Connection, community: str, triples: Sequence[Triple]) -> None:
+        rows = [{"community": community, "device": device, "boot": boot, "seq": seq} for device, boot, seq in triples]
+        insert_ignore(tx, voids, rows)
+
+    def set_censuses(
+        self, tx: Connection, community: str, zone: str, span_ms: tuple[int, int], rows: Sequence[Census]
+    ) -> None:
+        c = censuses.c
+        tx.execute(delete(censuses).where(c.community == community, c.zone == zone, c.at_ms.between(*span_ms)))
+        known = {"community": community, "zone": zone}
+        if rows:
+            tx.execute(insert(censuses), [{**known, "key": row.key, "at_ms": row.at_ms, "n": row.n} for row in rows])
+
+    def add_replacements(self, tx: Connection, community: str, rows: Sequence[Replacement]) -> None:
+        insert_ignore(tx, replacements, [_replacement_row(community, row) for row in rows])
+
+    def replaced_span(self, tx: Connection, community: str, row: Replacement) -> tuple[int, int] | None:
+        r = reports.c
+        found = tx.execute(
+            select(func.min(r.t_ms), func.max(r.t_ms)).where(
+                r.device == row.by[0],
+                r.boot == row.boot,
+                r.seq.between(row.from_seq, row.to_seq),
+                r.community == community,
+                r.kind == "count",
+                r.gate == row.gate,
+                r.direction == row.direction,
+            )
+        ).one()
+        return None if found[0] is None else (found[0], found[1])
+
+    def replacement_of(self, tx: Connection, triple: Triple) -> Replacement | None:
+        device, boot, seq = triple
+        c = replacements.c
+        row = tx.execute(
+            select(c.gate, c.direction, c.boot, c.from_seq, c.to_seq).where(
+                c.device == device, c.by_boot == boot, c.by_seq == seq
+            )
+        ).first()
+        return None if row is None else Replacement(triple, *row)
+
+    def replacements(self, tx: Connection, community: str, gate: str, direction: str) -> list[Replacement]:
+        """What live aggregates of a gate and direction stand for."""
+        c, r = replacements.c, reports.c
+        itself = and_(r.device == c.device, r.boot == c.by_boot, r.seq == c.by_seq)
+        rows = tx.execute(
+            select(c.device, c.by_boot, c.by_seq, c.boot, c.from_seq, c.to_seq)
+            .join(reports, itself)
+            .where(c.community == community, c.gate == gate, c.direction == direction, live())
+        )
+        return [
+            Replacement((device, by_boot, by_seq), gate, direction, *span) for device, by_boot, by_seq, *span in rows
+        ]
+
+    def parties(
+        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[Party]:
+        p = passages.c
+        rows = tx.execute(
+            select(p.key, p.at_ms, p.id, p.party)
+            .where(p.community == community, p.gate == gate, p.direction == direction, p.at_ms.between(*span_ms))
+            .order_by(p.key)
+        )
+        return [Party(bytes(key), at_ms, source, party) for key, at_ms, source, party in rows]
+
+    def ledger(
+        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[LedgerRow]:
+        c = ledger.c
+        rows = tx.execute(
+            select(c.key, c.kind, c.at_ms, c.from_ms, c.n, c.source).where(
+                c.community == community,
+                c.gate == gate,
+                c.direction == direction,
+                c.key >= span_ms[0].to_bytes(8, "big"),
+                c.key < (span_ms[1] + 1).to_bytes(8, "big"),
+            )
+        )
+        return [LedgerRow(gate, direction, Unmatched(bytes(row[0]), *row[1:])) for row in rows]
+
+    def replace_ledger(
+        self, tx: Connection, community: str, removed: Sequence[LedgerRow], added: Sequence[LedgerRow]
+    ) -> None:
+        gone = [
+            {"gate_": row.gate, "direction_": row.direction, "key_": row.row.key, "kind_": row.row.kind}
+            for row in removed
+        ]
+        _delete(tx, community, ledger, gone)
+        if added:
+            tx.execute(insert(ledger), [_ledger_row(community, row) for row in added])
+
+    def add_hours(self, tx: Connection, changed: Changed) -> None:
+        sums: dict[tuple[str, str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(HOUR_SUMS, 0))
+        for sign, rows in ((-1, changed.removed.passages), (1, changed.added.passages)):
+            for row in rows:
+                hour = sums[row.gate, row.direction, row.at_ms - row.at_ms % HOUR_MS]
+                hour["passages"] += sign
+                hour["bodies"] += sign * row.party
+                hour["unnamed"] += sign * row.unnamed
+                hour["unseen"] += sign * row.unseen
+        for sign, entries in ((-1, changed.ledger_removed), (1, changed.ledger_added)):
+            for entry in entries:
+                hour = sums[entry.gate, entry.direction, entry.row.at_ms - entry.row.at_ms % HOUR_MS]
+                hour["surplus" if entry.row.kind == SURPLUS else "turned_back"] += sign * entry.row.n
+        _add_sums(tx, changed.community, sums)
+
+    def note_fold(self, tx: Connection, community: str, newest_ms: int, now_ms: int) -> None:
+        known = tx.execute(select(folds.c.runs, folds.c.newest_ms).where(folds.c.community == community)).first()
+        runs, newest = (known.runs, known.newest_ms) if known else (0, 0)
+        row = {
+            "community": community,
+            "runs": runs + 1,
+            "folded_at_ms": now_ms,
+            "newest_ms": max(newest, newest_ms),
+        }
+        upsert(tx, folds, [row], ("community",))
+
+    def clear(self, tx: Connection, community: str) -> None:
+        for table in DERIVED:
+            tx.execute(delete(table).where(table.c.community == community))
+
+    def fingerprint(self, tx: Connection, community: str) -> dict[str, tuple[int, str]]:
+        return {table.name: _digest(tx, community, table) for table in DERIVED}
+
+
+HOUR_SUMS = ("passages", "bodies", "unnamed", "unseen", "surplus", "turned_back")
+
+
+def stored_passage(row: Sequence[Any]) -> Passage:
+    """A row of PASSAGE_FIELDS."""
+    key, *plain, evidence, before = row
+    triples = tuple((device, boot, seq) for device, boot, seq in evidence)
+    members: tuple[Any, ...] = (bytes(key), *plain, triples, before)
+    return Passage(*members)
+
+
+def stored_conflict(row: Sequence[Any]) -> Conflict:
+    """A row of CONFLICT_FIELDS."""
+    identity, kind, subject, person, key, at_ms, evidence, detail = row
+    triples = tuple((device, boot, seq) for device, boot, seq in evidence)
+    return Conflict(identity, kind, subject, person, bytes(key), at_ms, triples, detail)
+
+
+def visit_key(visit: Visit) -> bytes:
+    """The key of the passage that opened the visit."""
+    return report_key(visit.entered_ms, *id_triple(visit.passage))
+
+
+def _between(
+    tx: Connection,
+    community: str,
+    table: Table,
+    fields: Sequence[str],
+    stretches: Sequence[Stretch],
+    place: str = "key",
+) -> Iterable[Sequence[Any]]:
+    """Rows of some subjects, each between two event times."""
+    c = table.c
+    columns = [c[name] for name in fields]
+    for piece in pieces(stretches):
+        if place == "key":
+            rows: list[tuple[Any, ...]] = [(each.name, *_keys(each)) for each in piece]
+            ask = wanted({"name": Text, "first": Raw, "after": Raw}, rows)
+            within: ColumnElement[bool] = and_(c.key >= ask.c.first, c.key < ask.c.after)
+        else:
+            rows = [(each.name, each.from_ms, each.to_ms) for each in piece]
+            ask = wanted(span_of("name", Text), rows)
+            within = c[place].between(ask.c.from_ms, ask.c.to_ms)
+        mine = and_(c.community == community, c.subject == ask.c.name, within)
+        yield from tx.execute(select(*columns).select_from(ask).join(table, mine))
+
+
+def _keys(stretch: Stretch) -> tuple[bytes, bytes]:
+    return stretch.from_ms.to_bytes(8, "big"), (stretch.to_ms + 1).to_bytes(8, "big")
+
+
+def _delete(tx: Connection, community: str, table: Table, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    keys = [table.c[name[:-1]] == bindparam(name) for name in rows[0]]
+    tx.execute(delete(table).where(table.c.community == community, *keys), rows)
+
+
+def _insert(
+    tx: Connection, community: str, table: Table, fields: Sequence[str], rows: Sequence[msgspec.Struct]
+) -> None:
+    if rows:
+        getters: Callable[[Any], dict[str, Any]] = msgspec.structs.asdict
+        tx.execute(insert(table), [{"community": community, **getters(row)} for row in rows])
+
+
+def _visit_row(community: str, visit: Visit) -> dict[str, Any]:
+    return {
+        "community": community,
+        "key": visit_key(visit),
+        "id": visit.id,
+        "until_ms": visit.until_ms,
+        "certainty": visit.certainty,
+        "duration_class": visit.duration_class,
+        **msgspec.structs.asdict(visit),
+    }
+
+
+def _ledger_row(community: str, entry: LedgerRow) -> dict[str, Any]:
+    known = {"community": community, "gate": entry.gate, "direction": entry.direction}
+    return {**known, **msgspec.structs.asdict(entry.row)}
+
+
+def _replacement_row(community: str, row: Replacement) -> dict[str, Any]:
+    device, boot, seq = row.by
+    return {
+        "community": community,
+        "device": device,
+        "by_boot": boot,
+        "by_seq": seq,
+        "gate": row.gate,
+        "direction": row.direction,
+        "boot": row.boot,
+        "from_seq": row.from_seq,
+        "to_seq": row.to_seq,
+    }
+
+
+def _add_sums(tx: Connection, community: str, sums: dict[tuple[str, str, int], dict[str, int]]) -> None:
+    changes = [(key, change) for key, change in sums.items() if any(change.values())]
+    c = flow_hours.c
+    for (gate, direction, hour_ms), change in changes:
+        place = and_(c.community == community, c.gate == gate, c.direction == direction, c.hour_ms == hour_ms)
+        known = tx.execute(select(*(c[name] for name in HOUR_SUMS)).where(place)).first()
+        total = {name: change[name] + (known[i] if known else 0) for i, name in enumerate(HOUR_SUMS)}
+        if known:
+            tx.execute(delete(flow_hours).where(place))
+        if any(total.values()):
+            row = {"community": community, "gate": gate, "direction": direction, "hour_ms": hour_ms, **total}
+            tx.execute(insert(flow_hours), [row])
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+def _digest(tx: Connection, community: str, table: Table) -> tuple[int, str]:
+    """Rows and hash of a table's content in the order of its primary key (by bytes, on every store)."""
+    rows = tx.execute(select(table).where(table.c.community == community))
+    lines = sorted(msgspec.json.encode([_plain(value) for value in row]) for row in rows)
+    total = sha256()
+    for line in lines:
+        total.update(line + b"\n")
+    return len(lines), total.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value).hex() if isinstance(value, (bytes, memoryview)) else value

@@ -1,0 +1,244 @@
+"""The fold as a service: takes marks from the queue, derives again what they touch, all in one transaction.
+
+A mark is deleted in the transaction that wrote what followed from it, so after any crash each one is folded exactly
+once, and there is no cursor that a late commit could slip past.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from community_flow.domain.journal import Journal
+from community_flow.domain.marks import Mark
+from community_flow.domain.passages import GREATEST_KEY, key_t_ms
+from community_flow.domain.places import Device
+from community_flow.domain.rulebook import Rulebook
+from community_flow.ports import Clock, Database, Transaction
+from community_flow.ports.flow import AfterFold, Changed, FoldQueue, FoldReports, FoldRows, Replacement
+from community_flow.ports.ingest import Signals
+from community_flow.services.fold_ledger import FOREVER_MS, LedgerFold, Touched
+from community_flow.services.fold_people import PeopleFold
+from community_flow.services.registry import Registry
+
+log = logging.getLogger(__name__)
+
+LIVE_SLICE_S = 0.02
+"""On SQLite everybody else who writes waits for a slice to end."""
+FLOOD_SLICE_S = 0.5
+MOST_SUBJECTS = 512
+EVERYTHING = 1_000_000
+PEOPLE = ("p_", "ps_", "tg_", "r:")
+
+
+class _CheckedError(Exception):
+    """Takes the result of a check out of a transaction that must not be kept."""
+
+    def __init__(self, differing: list[str]) -> None:
+        super().__init__(differing)
+        self.differing = differing
+
+
+class Flow:
+    """Keeps the derived tables in step with reports and journal."""
+
+    def __init__(
+        self, db: Database, registry: Registry, queue: FoldQueue, reports: FoldReports, rows: FoldRows,
+        signals: Signals, clock: Clock,
+    ) -> None:  # fmt: skip
+        self.db, self.registry, self.signals, self.clock = db, registry, signals, clock
+        self.queue, self.reports, self.rows = queue, reports, rows
+        self.after_fold: list[AfterFold] = []
+        self._people, self._ledger = PeopleFold(reports, rows), LedgerFold(reports, rows)
+        self._rules: dict[str, tuple[Journal, Rulebook]] = {}
+
+    def drain(self, community: str | None = None, slice_s: float = FLOOD_SLICE_S) -> int:
+        """Fold until nothing is marked; gives the number of slices. For loads, rebuilds and tests."""
+        slices = 0
+        while True:
+            with self.db.read() as tx:
+                waiting = [each for each in self.queue.waiting(tx) if community in (None, each)]
+            if not waiting:
+                return slices
+            for each in waiting:
+                slices += self.fold(each, slice_s)
+
+    def fold(self, community: str, slice_s: float = LIVE_SLICE_S, stop: Callable[[], bool] = lambda: False) -> int:
+        """Fold one community in slices of about ``slice_s`` until nothing is marked, it must stop, or another does it."""
+        slices, subjects = 0, 8
+        while not stop():
+            begun = time.perf_counter()
+            with self.db.write() as tx:
+                if not self.queue.lock(tx, community):
+                    break
+                changed = self._slice(tx, community, subjects)
+            if changed is None:
+                break
+            slices += 1
+            self.signals.bump(community)
+            took_s = time.perf_counter() - begun
+            subjects = max(1, min(MOST_SUBJECTS, subjects * 2 if took_s < slice_s / 2 else subjects))
+            if took_s > slice_s:
+                subjects = max(1, subjects // 2)
+        return slices
+
+    def rules(self, tx: Transaction, community: str) -> Rulebook:
+        """The journal compiled; kept until somebody writes to it."""
+        journal = self.registry.journal(tx, community)
+        known = self._rules.get(community)
+        if known is None or known[0] is not journal:
+            known = self._rules[community] = (journal, Rulebook(journal))
+        return known[1]
+
+    def rebuild(self, tx: Transaction, community: str) -> None:
+        """Derive everything again, in the caller's transaction."""
+        self.rows.clear(tx, community)
+        self.queue.take(tx, community, EVERYTHING)
+        self.queue.put(tx, community, self.reports.all_marks(tx, community))
+        while self._slice(tx, community, MOST_SUBJECTS, hooks=False) is not None:
+            pass
+
+    def check(self, community: str) -> list[str]:
+        """Names of derived tables that a rebuild would change; nothing is changed. Open marks are folded first."""
+        self.drain(community)
+        try:
+            with self.db.write() as tx:
+                before = self.rows.fingerprint(tx, community)
+                self.rebuild(tx, community)
+                after = self.rows.fingerprint(tx, community)
+                raise _CheckedError([table for table in before if before[table] != after[table]])
+        except _CheckedError as checked:
+            return checked.differing
+
+    def _slice(self, tx: Transaction, community: str, subjects: int, *, hooks: bool = True) -> Changed | None:
+        """Fold the marks of the next subjects; None when there are none."""
+        marks = self.queue.take(tx, community, subjects)
+        if not marks:
+            return None
+        rules = self.rules(tx, community)
+        newest_ms = self.reports.newest_ms(tx, community)
+        changed = Changed(community)
+        if newest_ms is not None:
+            self._apply(tx, rules, marks, changed, newest_ms)
+        self.rows.note_fold(tx, community, newest_ms or 0, self.clock.now_ms())
+        if hooks and changed:
+            for hook in self.after_fold:
+                hook(tx, changed)
+        return changed
+
+    def _apply(self, tx: Transaction, rules: Rulebook, marks: Sequence[Mark], changed: Changed, newest_ms: int) -> None:
+        community = changed.community
+        touched = Touched()
+        people: list[Mark] = []
+        for mark in marks:
+            kind, _, rest = mark.subject.partition(":")
+            if mark.subject.startswith(PEOPLE):
+                people.append(mark)
+            elif kind == "gate":
+                gate, _, direction = rest.partition(":")
+                touched.add(gate, direction, (key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)))
+            elif kind == "void":
+                self._void(tx, community, rest)
+            elif kind == "census":
+                self._census(tx, community, rest, mark)
+            elif kind == "journal":
+                self._journal(tx, rules, mark, newest_ms)
+        changed.removed, changed.added = self._people.refold(tx, community, rules, people)
+        self.rows.replace(tx, community, changed.removed, changed.added)
+        for row in [*changed.removed.passages, *changed.added.passages]:
+            touched.add(row.gate, row.direction, (row.at_ms, row.at_ms))
+        self._ledger.refold(tx, rules, touched, changed)
+        self.rows.add_hours(tx, changed)
+
+    def _void(self, tx: Transaction, community: str, named: str) -> None:
+        """A correction: from now on what it names is left out; what followed from that is marked for the next slice."""
+        device, boot, seq = named.split(":")
+        triple = (device, int(boot), int(seq))
+        self.rows.void(tx, community, [triple])
+        about = self.reports.named(tx, triple)
+        if about is None:
+            return  # not here yet: when it comes it is found to be corrected
+        marks = [Mark(about.subject, about.key, about.key, "correction")]
+        aggregate = self.rows.replacement_of(tx, triple)
+        if aggregate is not None:
+            marks += self._uncovered(tx, community, aggregate)
+        self.queue.put(tx, community, marks)
+
+    def _uncovered(self, tx: Transaction, community: str, aggregate: Replacement) -> Iterable[Mark]:
+        span = self.rows.replaced_span(tx, community, aggregate)
+        if span is not None:
+            subject = f"gate:{aggregate.gate}:{aggregate.direction}"
+            yield Mark(subject, _key_at(span[0]), _key_at(span[1]), "correction")
+
+    def _census(self, tx: Transaction, community: str, zone: str, mark: Mark) -> None:
+        span_ms = (key_t_ms(mark.lo), min(key_t_ms(mark.hi), FOREVER_MS))
+        self.rows.set_censuses(tx, community, zone, span_ms, self.reports.censuses(tx, community, zone, span_ms))
+
+    def _journal(self, tx: Transaction, rules: Rulebook, mark: Mark, newest_ms: int) -> None:
+        """A change of the registry: mark those it speaks of, for the time in which it holds."""
+        _, kind, entity = mark.subject.split(":", 2)
+        lo_ms, hi_ms = key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)
+        if lo_ms > newest_ms:
+            return
+        subjects = self._concerned(tx, rules, kind, entity, (lo_ms, hi_ms))
+        marks = (Mark(subject, mark.lo, mark.hi, "journal") for subject in sorted(subjects))
+        self.queue.put(tx, rules.journal.community, marks)
+
+    def _concerned(
+        self, tx: Transaction, rules: Rulebook, kind: str, entity: str, span_ms: tuple[int, int]
+    ) -> set[str]:
+        if kind in ("pass", "person"):
+            return {entity}
+        if kind == "household":
+            return set(rules.members.get(entity, ()))
+        gates = {f"gate:{gate}:{way}" for gate in rules.journal.entities("gate") for way in ("in", "out")}
+        if kind == "device":
+            states: Sequence[Device | None] = rules.journal.timeline("device", entity).states
+            named = {state.gate for state in states if state is not None}
+            return {each for each in gates if each.split(":")[1] in named}
+        return gates | self.reports.names_between(tx, rules.journal.community, *span_ms)
+
+
+def _t_ms(key: bytes, newest_ms: int) -> int:
+    """The event time of a key, not beyond the newest report: nothing happened later."""
+    return newest_ms if key == GREATEST_KEY else key_t_ms(key)
+
+
+def _key_at(t_ms: int) -> bytes:
+    return t_ms.to_bytes(8, "big")
+
+
+class FoldWorker:
+    """A thread that folds what ingest marks, within about a tenth of a second."""
+
+    def __init__(self, flow: Flow, signals: Signals, pause_s: float = 0.5) -> None:
+        self.flow, self.signals, self.pause_s = flow, signals, pause_s
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self.run, name="fold", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def run(self) -> None:
+        """Fold what is waiting, then sleep until woken; other processes' marks are seen after ``pause_s``."""
+        while not self._ending.is_set():
+            try:
+                self._turn()
+            except Exception:
+                log.exception("fold failed; trying again in 5 s")
+                self._ending.wait(5)
+            self.signals.wait(self.pause_s)
+
+    def _turn(self) -> None:
+        with self.flow.db.read() as tx:
+            waiting = self.flow.queue.waiting(tx)
+        for community in waiting:
+            self.flow.fold(community, stop=self._ending.is_set)
