@@ -1,0 +1,97 @@
+"""Devices, their tokens and codes, and the tray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from community_flow.adapters.sql.metadata import within
+from community_flow.adapters.sql.store import insert_ignore
+from community_flow.adapters.sql.tables_ingest import claim_codes, device_status, device_tokens, tray
+from community_flow.domain.scope import Scope
+from community_flow.ports.devices import Claim, DeviceStatus, TrayRow
+
+_TALLIES = ("accepted", "duplicates", "conflicts", "rejected", "forged", "unknown_fields", "held")
+
+
+class SqlDevices:
+    def add(self, tx: Connection, device: str, community: str) -> None:
+        row = {"device": device, "community": community, "last_ms": 0, **dict.fromkeys(_TALLIES, 0)}
+        insert_ignore(tx, device_status, [row])
+
+    def add_token(
+        self, tx: Connection, device: str, community: str, token_hash: bytes, now_ms: int, account: str
+    ) -> None:
+        tx.execute(
+            device_tokens.insert().values(
+                token_hash=token_hash, device=device, community=community, created_ms=now_ms, created_by=account
+            )
+        )
+
+    def revoke_tokens(self, tx: Connection, device: str, now_ms: int, *, until_ms: int | None = None) -> None:
+        live = (device_tokens.c.device == device) & device_tokens.c.revoked_ms.is_(None)
+        ending = {"revoked_ms": now_ms} if until_ms is None else {"until_ms": until_ms}
+        tx.execute(update(device_tokens).where(live).values(**ending))
+
+    def add_claim(self, tx: Connection, code_hash: bytes, device: str, community: str, expires_ms: int) -> None:
+        tx.execute(delete(claim_codes).where(claim_codes.c.device == device, claim_codes.c.used_ms.is_(None)))
+        tx.execute(
+            claim_codes.insert().values(
+                code_hash=code_hash, device=device, community=community, expires_ms=expires_ms, used_ms=None
+            )
+        )
+
+    def claim(self, tx: Connection, code_hash: bytes) -> Claim | None:
+        row = tx.execute(select(claim_codes).where(claim_codes.c.code_hash == code_hash)).first()
+        return None if row is None else Claim(row.device, row.community, row.expires_ms, row.used_ms)
+
+    def use_claim(self, tx: Connection, code_hash: bytes, now_ms: int) -> bool:
+        unused = (claim_codes.c.code_hash == code_hash) & claim_codes.c.used_ms.is_(None)
+        return tx.execute(update(claim_codes).where(unused).values(used_ms=now_ms)).rowcount == 1
+
+    def statuses(self, tx: Connection, scope: Scope) -> dict[str, DeviceStatus]:
+        rows = tx.execute(select(device_status).where(within(device_status.c.community, scope)))
+        found = (dict(row._mapping) for row in rows)
+        return {row["device"]: _status(row) for row in found}
+
+    def clear_mismatch(self, tx: Connection, scope: Scope, device: str) -> None:
+        mine = within(device_status.c.community, scope) & (device_status.c.device == device)
+        tx.execute(update(device_status).where(mine).values(mismatch_ms=None))
+
+
+def _status(row: dict[str, object]) -> DeviceStatus:
+    kept = {name: value for name, value in row.items() if name != "community"}
+    kept["faults"], kept["counters"] = row["faults"] or (), row["counters"] or {}
+    return DeviceStatus(**kept)  # type: ignore[arg-type]
+
+
+_ROW = [column for column in tray.c if column.name != "digest"]
+
+
+class SqlTray:
+    def rows(
+        self, tx: Connection, scope: Scope, *, state: str | None, reason: str | None, after: int, limit: int
+    ) -> list[TrayRow]:
+        query = select(*_ROW).where(within(tray.c.community, scope), tray.c.id > after)
+        if state is not None:
+            query = query.where(tray.c.state == state)
+        if reason is not None:
+            query = query.where(tray.c.reason == reason)
+        return [_tray_row(row._mapping) for row in tx.execute(query.order_by(tray.c.id).limit(limit))]
+
+    def of_ids(self, tx: Connection, scope: Scope, ids: Sequence[int]) -> list[TrayRow]:
+        query = select(*_ROW).where(within(tray.c.community, scope), tray.c.id.in_(ids)).order_by(tray.c.id)
+        return [_tray_row(row._mapping) for row in tx.execute(query)]
+
+    def settle(self, tx: Connection, ids: Sequence[int], state: str, now_ms: int, account: str) -> None:
+        open_ones = tray.c.id.in_(ids) & (tray.c.state == "open")
+        tx.execute(update(tray).where(open_ones).values(state=state, settled_ms=now_ms, settled_by=account))
+
+    def count_open(self, tx: Connection, scope: Scope) -> dict[str, int]:
+        query = select(tray.c.reason, func.count()).where(within(tray.c.community, scope), tray.c.state == "open")
+        return {row[0]: row[1] for row in tx.execute(query.group_by(tray.c.reason))}
+
+
+def _tray_row(row: object) -> TrayRow:
+    return TrayRow(**dict(row))  # type: ignore[call-overload]

@@ -1,0 +1,106 @@
+"""What the device office needs of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from community_flow.domain.scope import Scope
+from community_flow.ports import Transaction
+
+
+@dataclass(frozen=True)
+class DeviceStatus:
+    """What is known of a device's life; None where it never said."""
+
+    device: str
+    last_ms: int
+    last_report_ms: int | None
+    skew_ms: int | None
+    queue: int | None
+    version: str | None
+    config: int | None
+    faults: Sequence[str]
+    counters: Mapping[str, int]
+    status_ms: int | None
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    forged: int
+    unknown_fields: int
+    held: int
+    mismatch_ms: int | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A one-time code that stands for a device until somebody uses it."""
+
+    device: str
+    community: str
+    expires_ms: int
+    used_ms: int | None
+
+
+class DeviceStore(Protocol):
+    def add(self, tx: Transaction, device: str, community: str) -> None:
+        """The row of tallies; nothing happens when it exists."""
+        ...
+
+    def add_token(
+        self, tx: Transaction, device: str, community: str, token_hash: bytes, now_ms: int, account: str
+    ) -> None: ...
+
+    def revoke_tokens(self, tx: Transaction, device: str, now_ms: int, *, until_ms: int | None = None) -> None:
+        """End every token of the device: at once, or at ``until_ms``."""
+        ...
+
+    def add_claim(self, tx: Transaction, code_hash: bytes, device: str, community: str, expires_ms: int) -> None:
+        """A new code; earlier unused ones of the device are gone."""
+        ...
+
+    def claim(self, tx: Transaction, code_hash: bytes) -> Claim | None: ...
+
+    def use_claim(self, tx: Transaction, code_hash: bytes, now_ms: int) -> bool:
+        """True for exactly one caller."""
+        ...
+
+    def statuses(self, tx: Transaction, scope: Scope) -> dict[str, DeviceStatus]: ...
+
+    def clear_mismatch(self, tx: Transaction, scope: Scope, device: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class TrayRow:
+    """Something that could not be used; ``body`` is sealed for the ingest key, None for a held report."""
+
+    id: int
+    community: str
+    device: str
+    boot: int
+    seq: int
+    received_ms: int
+    reason: str
+    detail: str
+    body: Mapping[str, Any] | None
+    state: str
+    settled_ms: int | None
+    settled_by: str | None
+
+
+class TrayStore(Protocol):
+    def rows(
+        self, tx: Transaction, scope: Scope, *, state: str | None, reason: str | None, after: int, limit: int
+    ) -> list[TrayRow]:
+        """Oldest first."""
+        ...
+
+    def of_ids(self, tx: Transaction, scope: Scope, ids: Sequence[int]) -> list[TrayRow]: ...
+
+    def settle(self, tx: Transaction, ids: Sequence[int], state: str, now_ms: int, account: str) -> None: ...
+
+    def count_open(self, tx: Transaction, scope: Scope) -> dict[str, int]:
+        """Open rows by reason."""
+        ...

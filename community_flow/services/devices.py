@@ -1,0 +1,300 @@
+"""Devices: enrol, claim, rotate, revoke, and how each of them is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from community_flow.domain.errors import Conflict, Invalid, NotFound
+from community_flow.domain.places import Community, Device, DeviceKind, Gate, Names
+from community_flow.domain.scope import Scope
+from community_flow.ports import Clock, Database, Transaction
+from community_flow.ports.audit import AuditLog, Look
+from community_flow.ports.devices import Claim, DeviceStatus, DeviceStore
+from community_flow.ports.ingest import Trusted
+from community_flow.services.registry import Change, Registry
+from community_flow.services.trust import Trust, hash_token
+
+CODE_MS = 15 * 60_000
+CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+"""Without letters that are mistaken for digits when a code is read aloud."""
+
+LATE_MS = 3 * 60_000
+DOWN_MS = 15 * 60_000
+SKEWED_MS = 5 * 60_000
+GATELESS = ("office", "gateway")
+"""Kinds that speak of every gate; the others stand at one."""
+
+DEVICE_ID = re.compile(r"d_[a-z2-7]{12}")
+KIND_NAMES: Mapping[DeviceKind, tuple[str, str]] = {
+    "gate_phone": ("门岗手机", "gate phone"),
+    "camera": ("摄像头", "camera"),
+    "checkpoint": ("扫码器", "scanner"),
+    "beam": ("红外计数器", "beam counter"),
+    "office": ("办公室补录", "office entry"),
+    "gateway": ("网关", "gateway"),
+}
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A device with its token, which is shown once."""
+
+    device: str
+    token: str
+    community: str
+
+
+@dataclass(frozen=True)
+class ClaimCode:
+    device: str
+    code: str
+    expires_ms: int
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """One line of the list. state: ok, late, down, never, skewed, mismatch, fault, revoked."""
+
+    device: str
+    community: str
+    names: Names
+    gate: str | None
+    kind: str
+    state: str
+    status: DeviceStatus | None
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a device is told about itself. ``ingest_key`` is what it seals to."""
+
+    device: str
+    community: str
+    uid: bytes
+    kind: str
+    names: Names
+    gates: dict[str, Gate]
+    about: Community
+    version: int
+
+
+class Devices:
+    """The one place that enrols and ends devices."""
+
+    def __init__(
+        self, db: Database, store: DeviceStore, registry: Registry, audit: AuditLog, trust: Trust, clock: Clock
+    ) -> None:
+        self.db, self.store, self.registry = db, store, registry
+        self.audit, self.trust, self.clock = audit, trust, clock
+
+    def enrol(
+        self,
+        scope: Scope,
+        community: str,
+        kind: DeviceKind,
+        gate: str | None,
+        *,
+        names: Names | None = None,
+        device: str | None = None,
+        valid_from_ms: int | None = None,
+    ) -> Enrolled:
+        """A new device and its first token."""
+        with self.db.write() as tx:
+            device = self._add(tx, scope, community, kind, gate, names, device, valid_from_ms)
+            token = self._new_token(tx, scope.account, device, community)
+        return Enrolled(device, token, community)
+
+    def invite(
+        self, scope: Scope, community: str, kind: DeviceKind, gate: str | None, *, names: Names | None = None
+    ) -> ClaimCode:
+        """A new device that fetches its token itself with a code."""
+        with self.db.write() as tx:
+            device = self._add(tx, scope, community, kind, gate, names, None, None)
+            return self._new_code(tx, scope, device, community)
+
+    def new_code(self, scope: Scope, device: str) -> ClaimCode:
+        """A code for a device that exists: its phone was replaced or set up anew."""
+        with self.db.write() as tx:
+            community, state = self._one(tx, scope, device)
+            if state.status != "active":
+                raise Conflict("This device was revoked: enrol a new one.")
+            return self._new_code(tx, scope, device, community)
+
+    def claim(self, code: str) -> Enrolled:
+        """Exchange a code for a token. The device's earlier tokens end: only one phone is this device."""
+        code_hash, now_ms = _hash_code(code), self.clock.now_ms()
+        with self.db.write() as tx:
+            claim = self._usable(self.store.claim(tx, code_hash), now_ms)
+            if not self.store.use_claim(tx, code_hash, now_ms):
+                raise Conflict("This code was used already: ask for a new one on the page Devices.")
+            self.store.revoke_tokens(tx, claim.device, now_ms)
+            token = self._new_token(tx, "claim", claim.device, claim.community)
+            self._log(tx, "device", claim.community, "device.claim", claim.device)
+        self.trust.forget()
+        return Enrolled(claim.device, token, claim.community)
+
+    def rotate(self, scope: Scope, device: str) -> Enrolled:
+        """A new token; the old ones end at once."""
+        with self.db.write() as tx:
+            community, state = self._one(tx, scope, device)
+            if state.status != "active":
+                raise Conflict("This device was revoked: enrol a new one.")
+            self.store.revoke_tokens(tx, device, self.clock.now_ms())
+            token = self._new_token(tx, scope.account, device, community)
+            self._log(tx, scope, community, "device.rotate", device)
+        self.trust.forget()
+        return Enrolled(device, token, community)
+
+    def revoke(self, scope: Scope, device: str) -> None:
+        """The device may not speak any more. What it reported stays."""
+        now_ms = self.clock.now_ms()
+        with self.db.write() as tx:
+            community, state = self._one(tx, scope, device)
+            ended = Device(
+                names=state.names, gate=state.gate, kind=state.kind, status="revoked", settings=state.settings
+            )
+            self.registry.record(tx, [Change(community, "device", device, now_ms, ended)], scope.account)
+            self.store.revoke_tokens(tx, device, now_ms)
+            self._log(tx, scope, community, "device.revoke", device)
+        self.trust.forget()
+
+    def clear_mismatch(self, scope: Scope, device: str) -> None:
+        """Somebody has looked at why the same number came with other content."""
+        with self.db.write() as tx:
+            community, _ = self._one(tx, scope, device)
+            self.store.clear_mismatch(tx, scope, device)
+            self._log(tx, scope, community, "device.checked", device)
+
+    def list(self, scope: Scope) -> list[DeviceState]:
+        """Devices in scope with their states; a guard sees those of the own gates."""
+        now_ms = self.clock.now_ms()
+        with self.db.read() as tx:
+            rows = self.registry.store.current(tx, scope, "device")
+            statuses = self.store.statuses(tx, scope)
+        return [
+            DeviceState(
+                device, community, each.names, each.gate, each.kind, state_of(each, statuses.get(device), now_ms),
+                statuses.get(device),
+            )
+            for community, device, each in rows
+            if scope.gates is None or each.gate in scope.gates
+        ]  # fmt: skip
+
+    def config(self, trusted: Trusted) -> Config:
+        """What this device is to know about itself."""
+        scope = Scope.system({trusted.community})
+        with self.db.read() as tx:
+            state: Device = self.registry.one(tx, scope, "device", trusted.device)[1]
+            gates = self.registry.gates(tx, scope)
+            about = self.registry.communities(tx, scope)[trusted.community]
+            version = self.registry.store.newest(tx)
+        mine = {gate: data for (_, gate), data in gates.items() if state.gate in (None, gate)}
+        return Config(trusted.device, trusted.community, trusted.uid, state.kind, state.names, mine, about, version)
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    def _add(
+        self,
+        tx: Transaction,
+        scope: Scope,
+        community: str,
+        kind: DeviceKind,
+        gate: str | None,
+        names: Names | None,
+        device: str | None,
+        valid_from_ms: int | None,
+    ) -> str:
+        place = self._place(tx, scope, community, kind, gate)
+        device = device or new_device_id()
+        if not DEVICE_ID.fullmatch(device):
+            raise Invalid("A device id is d_ and 12 of a-z and 2-7: leave it out to get one.", field="device")
+        if self.registry.store.current(tx, Scope.system(self.registry.store.communities(tx)), "device", device):
+            raise Conflict("The device %(device)s exists: leave the id out to get a new one.", device=device)
+        data = Device(names=names or _default_names(kind, place), gate=gate, kind=kind)
+        since_ms = self.clock.now_ms() if valid_from_ms is None else valid_from_ms
+        self.registry.record(tx, [Change(community, "device", device, since_ms, data)], scope.account)
+        self.store.add(tx, device, community)
+        self._log(tx, scope, community, "device.enrol", device)
+        return device
+
+    def _place(self, tx: Transaction, scope: Scope, community: str, kind: str, gate: str | None) -> Gate | None:
+        if community not in self.registry.communities(tx, scope):
+            raise NotFound("There is no community by that name: choose one from the list.", field="community")
+        if gate is None:
+            if kind not in GATELESS:
+                raise Invalid("A device of this kind stands at a gate: choose which.", field="gate")
+            return None
+        found = self.registry.gates(tx, scope).get((community, gate))
+        if found is None:
+            raise NotFound("There is no gate %(gate)s in this community: choose one from the list.", gate=gate)
+        return found
+
+    def _new_token(self, tx: Transaction, account: str, device: str, community: str) -> str:
+        token = "cfd_" + secrets.token_urlsafe(32)
+        self.store.add_token(tx, device, community, hash_token(token), self.clock.now_ms(), account)
+        return token
+
+    def _new_code(self, tx: Transaction, scope: Scope, device: str, community: str) -> ClaimCode:
+        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
+        expires_ms = self.clock.now_ms() + CODE_MS
+        self.store.add_claim(tx, _hash_code(code), device, community, expires_ms)
+        self._log(tx, scope, community, "device.code", device)
+        return ClaimCode(device, f"{code[:5]}-{code[5:]}", expires_ms)
+
+    def _usable(self, claim: Claim | None, now_ms: int) -> Claim:
+        if claim is None:
+            raise NotFound("This code is not known: read it again from the page Devices.")
+        if claim.used_ms is not None:
+            raise Conflict("This code was used already: ask for a new one on the page Devices.")
+        if claim.expires_ms <= now_ms:
+            raise Conflict("This code was good for 15 minutes: ask for a new one on the page Devices.")
+        return claim
+
+    def _one(self, tx: Transaction, scope: Scope, device: str) -> tuple[str, Device]:
+        return self.registry.one(tx, scope, "device", device)
+
+    def _log(self, tx: Transaction, who: Scope | str, community: str, action: str, device: str) -> None:
+        account, role = (who, who) if isinstance(who, str) else (who.account, str(who.role))
+        look = Look(account=account, role=role, action=action, community=community, subject=device)
+        self.audit.append(tx, look)
+
+
+def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
+    """The worst thing that can be said of a device."""
+    if device.status == "revoked":
+        return "revoked"
+    if status is None or not status.last_ms:
+        return "never"
+    quiet_ms = now_ms - status.last_ms
+    if quiet_ms > DOWN_MS:
+        return "down"
+    if status.mismatch_ms is not None:
+        return "mismatch"
+    if abs(status.skew_ms or 0) > SKEWED_MS:
+        return "skewed"
+    if status.faults:
+        return "fault"
+    return "late" if quiet_ms > LATE_MS else "ok"
+
+
+def new_device_id() -> str:
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    return "d_" + "".join(secrets.choice(letters) for _ in range(12))
+
+
+def _hash_code(code: str) -> bytes:
+    plain: Any = re.sub(r"[\s-]", "", code).upper()
+    return hashlib.sha256(b"claim:" + plain.encode()).digest()
+
+
+def _default_names(kind: DeviceKind, gate: Gate | None) -> Names:
+    zh, en = KIND_NAMES[kind]
+    if gate is None:
+        return {"zh": zh, "en": en.capitalize()}
+    names = {"zh": f"{gate.names['zh']}{zh}"} if "zh" in gate.names else {}
+    return {**names, "en": f"{gate.names['en']} {en}"} if "en" in gate.names else names or {"zh": zh}
