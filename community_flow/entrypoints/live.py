@@ -81,9 +81,11 @@ def _shown(view: LiveView) -> dict[str, Any]:
 
 
 def _columns(series: Series) -> str:
-    """Columns as the chart takes them: seconds, entries, exits, inside."""
+    """Columns as the chart takes them: seconds, entries, exits, inside. The slot that still runs has no flow yet:
+    drawn, it would look as if everybody had stopped."""
     seconds = [slot_ms // 1000 for slot_ms in series.slots_ms]
-    return msgspec.json.encode([seconds, series.entries, series.exits, series.inside]).decode()
+    entries, exits = [*series.entries[:-1], None], [*series.exits[:-1], None]
+    return msgspec.json.encode([seconds, entries, exits, series.inside]).decode()
 
 
 def _tag(community: str, version: int, now_ms: int) -> str:

@@ -25,12 +25,14 @@ MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 @dataclass(frozen=True)
 class Page:
-    """One entry of the navigation. ``part`` names the function that counts what waits there."""
+    """One entry of the navigation. ``part`` names the function that counts what waits there; ``residents`` is false
+    for pages that would only send them on to their own."""
 
     path: str
     icon: str
     text: Any
     part: str | None = None
+    residents: bool = True
     count: int = 0
     current: bool = False
 
@@ -58,8 +60,8 @@ PAGES = (
     Group(
         None,
         (
-            Page("/", "live", lazy_gettext("Live")),
-            Page("/gate", "gate", lazy_gettext("Gate")),
+            Page("/", "live", lazy_gettext("Live"), residents=False),
+            Page("/gate", "gate", lazy_gettext("Gate duty")),
             Page("/anomalies", "inbox", lazy_gettext("Inbox"), part="open_items"),
             Page("/people", "people", lazy_gettext("People")),
             Page("/visitors", "visitor", lazy_gettext("Visitors")),
@@ -78,11 +80,11 @@ PAGES = (
         lazy_gettext("Set up and oversight"),
         (
             Page("/devices", "device", lazy_gettext("Devices")),
-            Page("/setup", "setup", lazy_gettext("Places")),
+            Page("/setup", "setup", lazy_gettext("Set-up")),
             Page("/users", "users", lazy_gettext("Accounts")),
             Page("/audit", "audit", lazy_gettext("Audit log")),
             Page("/privacy", "privacy", lazy_gettext("Privacy")),
-            Page("/trust", "trust", lazy_gettext("Phones")),
+            Page("/trust", "trust", lazy_gettext("Phone trust"), residents=False),
         ),
     ),
 )
@@ -142,7 +144,8 @@ def _shell(clock: Clock, parts: Mapping[str, Part]) -> Shell:
 
 
 def _open_to(group: Group, role: Role, scope: Scope, parts: Mapping[str, Part]) -> Group:
-    return Group(group.title, tuple(_now(page, scope, parts) for page in group.entries if is_open(page.path, role)))
+    pages = [page for page in group.entries if page.residents or role is not Role.RESIDENT]
+    return Group(group.title, tuple(_now(page, scope, parts) for page in pages if is_open(page.path, role)))
 
 
 def _now(page: Page, scope: Scope, parts: Mapping[str, Part]) -> Page:

@@ -71,7 +71,7 @@ function options(width, height) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(5, max * 1.08)] }, inside: { range: (_, __, max) => [0, Math.max(10, max * 1.15)] } },
     axes: [
-      { ...axis, grid, space: 62, values: (_, splits) => splits.map((each) => clock(each * 1000).slice(0, 5)) },
+      { ...axis, grid, space: 62, size: 30, values: (_, splits) => splits.map((each) => clock(each * 1000).slice(0, 5)) },
       { ...axis, grid, size: 44, values: whole },
       { ...axis, scale: "inside", side: 1, grid: { show: false }, size: 52, values: whole },
     ],
@@ -90,7 +90,7 @@ function tip(plot) {
   const at = plot.cursor.idx;
   if (at == null || plot.cursor.left < 0) { card?.remove(); return; }
   if (!card) { card = document.createElement("div"); card.className = "chart-tip"; holder.append(card); }
-  const row = (label, value) => `<dt>${label}</dt><dd>${value.toLocaleString(language)}</dd>`;
+  const row = (label, value) => `<dt>${label}</dt><dd>${value == null ? "…" : value.toLocaleString(language)}</dd>`;
   const [seconds, entries, exits, inside] = plot.data;
   card.innerHTML = `<strong>${clock(seconds[at] * 1000).slice(0, 5)}</strong><dl>${row(holder.dataset.in, entries[at])}${row(holder.dataset.out, exits[at])}${row(holder.dataset.inside, inside[at])}</dl>`;
   const left = plot.cursor.left + plot.bbox.left / devicePixelRatio;
