@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from community_flow.domain.journal import Journal
-from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Household, Pass, Person, Zone
+from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Pass, Person, Zone
 
 DEFAULT_WINDOW_MS = 30_000
 PUBLIC_STAY_S = 12 * 3600
@@ -174,7 +175,7 @@ class Rulebook:
         """Everybody who ever belonged to a household."""
         found: dict[str, set[str]] = defaultdict(set)
         for person in self.journal.entities("person"):
-            people: Sequence[Person | None] = self.journal.timeline("person", person).states
+            people: list[Any] = self.journal.timeline("person", person).states
             for state in people:
                 if state is not None and state.household is not None:
                     found[state.household].add(person)
@@ -185,7 +186,7 @@ class Rulebook:
         """Person → households with a quota, at any time, that the person ever belonged to."""
         found: dict[str, set[str]] = defaultdict(set)
         for household in self.journal.entities("household"):
-            states: Sequence[Household | None] = self.journal.timeline("household", household).states
+            states: list[Any] = self.journal.timeline("household", household).states
             if any(state is not None and state.quota_per_day is not None for state in states):
                 for person in self.members.get(household, ()):
                     found[person].add(household)

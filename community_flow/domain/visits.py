@@ -6,6 +6,7 @@ from bisect import bisect_right
 
 import msgspec
 
+from community_flow.domain.passages import id_triple, report_key
 from community_flow.domain.places import OUTSIDE
 from community_flow.domain.rulebook import GateRule, Places
 
@@ -78,6 +79,11 @@ class Visit(msgspec.Struct, frozen=True, gc=False):
     @property
     def id(self) -> str:
         return f"{self.passage}/{self.zone}"
+
+    @property
+    def key(self) -> bytes:
+        """The key of the passage that opened the visit."""
+        return report_key(self.entered_ms, *id_triple(self.passage))
 
     @property
     def until_ms(self) -> int:

@@ -284,6 +284,10 @@ class FlowReader(Protocol):
         """Open and stale visits and how the last day's ended, by zone."""
         ...
 
+    def open_count(self, tx: Transaction, scope: Scope, community: str, zone: str, at_ms: int) -> int:
+        """Visits of a zone open at a moment."""
+        ...
+
     def unseen_exits(
         self, tx: Transaction, scope: Scope, community: str, zone: str, since_ms: int, as_of_ms: int
     ) -> int: ...
@@ -291,5 +295,9 @@ class FlowReader(Protocol):
     def gate_flows(
         self, tx: Transaction, scope: Scope, community: str, since_ms: int, as_of_ms: int
     ) -> list[GateFlow]: ...
+
+    def last_seen(self, tx: Transaction, scope: Scope, community: str) -> dict[str, int]:
+        """Device → when it was last heard of."""
+        ...
 
     def last_fold_ms(self, tx: Transaction, scope: Scope, community: str) -> int | None: ...

@@ -10,11 +10,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from community_flow.domain.journal import Journal
 from community_flow.domain.marks import Mark
 from community_flow.domain.passages import GREATEST_KEY, key_t_ms
-from community_flow.domain.places import Device
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.flow import AfterFold, Changed, FoldQueue, FoldReports, FoldRows, Replacement
@@ -66,7 +66,7 @@ class Flow:
                 slices += self.fold(each, slice_s)
 
     def fold(self, community: str, slice_s: float = LIVE_SLICE_S, stop: Callable[[], bool] = lambda: False) -> int:
-        """Fold one community in slices of about ``slice_s`` until nothing is marked, it must stop, or another does it."""
+        """Fold one community in slices of about ``slice_s`` until nothing is marked (or ``stop``, or another folds)."""
         slices, subjects = 0, 8
         while not stop():
             begun = time.perf_counter()
@@ -195,7 +195,7 @@ class Flow:
             return set(rules.members.get(entity, ()))
         gates = {f"gate:{gate}:{way}" for gate in rules.journal.entities("gate") for way in ("in", "out")}
         if kind == "device":
-            states: Sequence[Device | None] = rules.journal.timeline("device", entity).states
+            states: list[Any] = rules.journal.timeline("device", entity).states
             named = {state.gate for state in states if state is not None}
             return {each for each in gates if each.split(":")[1] in named}
         return gates | self.reports.names_between(tx, rules.journal.community, *span_ms)

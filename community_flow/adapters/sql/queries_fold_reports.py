@@ -211,10 +211,10 @@ class SqlFoldReports:
     ) -> list[CountRow]:
         first, last = span_ms
         single = and_(r.n.is_not(None), r.from_ms.is_(None), r.t_ms.between(first, last))
-        aggregate = and_(r.from_ms.is_not(None), r.t_ms >= first, r.from_ms <= last)
+        aggregate = and_(r.from_ms.is_not(None), r.t_ms >= first, r.from_ms - r.skew_ms <= last)
         rows: list[Row[Any]] = []
         for reach in (single, aggregate):  # two queries, because each has an index of its own
-            columns = select(r.t_ms, r.device, r.boot, r.seq, r.n, r.from_ms, r.body)
+            columns = select(r.t_ms, r.device, r.boot, r.seq, r.n, r.from_ms, r.skew_ms, r.body)
             here = and_(r.community == community, r.gate == gate, r.direction == direction, r.kind == "count")
             rows += tx.execute(columns.where(here, reach, live()))
         return sorted((_count(row) for row in rows), key=lambda each: each.key)
@@ -289,7 +289,9 @@ def _count(row: Row[Any]) -> CountRow:
     replaces = _body(row.body).replaces
     span = None if replaces is None else (replaces.boot, replaces.from_, replaces.to)
     triple = (row.device, row.boot, row.seq)
-    return CountRow(report_key(row.t_ms, *triple), row.t_ms, triple, row.n, row.from_ms, span)
+    # The device wrote the start by its own clock, like `at`.
+    from_ms = None if row.from_ms is None else row.from_ms - row.skew_ms
+    return CountRow(report_key(row.t_ms, *triple), row.t_ms, triple, row.n, from_ms, span)
 
 
 def _shown(row: Any) -> tuple[str, Shown]:

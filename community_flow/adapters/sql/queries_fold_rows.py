@@ -39,7 +39,7 @@ from community_flow.adapters.sql.tables_flow import (
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import Conflict
 from community_flow.domain.ledger import SURPLUS, Party, Unmatched
-from community_flow.domain.passages import Attempt, Passage, Triple, id_triple, report_key
+from community_flow.domain.passages import Attempt, Passage, Triple
 from community_flow.domain.visits import Visit
 from community_flow.ports.flow import Census, Changed, LedgerRow, Replacement, Rows, StoredEnds, Stretch
 
@@ -84,7 +84,7 @@ class SqlFoldRows:
     def replace(self, tx: Connection, community: str, removed: Rows, added: Rows) -> None:
         _delete(tx, community, passages, [{"key_": row.key} for row in removed.passages])
         _delete(tx, community, attempts, [{"key_": row.key} for row in removed.attempts])
-        _delete(tx, community, visits, [{"key_": visit_key(row), "zone_": row.zone} for row in removed.visits])
+        _delete(tx, community, visits, [{"key_": row.key, "zone_": row.zone} for row in removed.visits])
         _delete(tx, community, conflicts, [{"id_": row.id} for row in removed.conflicts])
         _insert(tx, community, passages, PASSAGE_FIELDS, added.passages)
         _insert(tx, community, attempts, ATTEMPT_FIELDS, added.attempts)
@@ -235,11 +235,6 @@ def stored_conflict(row: Sequence[Any]) -> Conflict:
     return Conflict(identity, kind, subject, person, bytes(key), at_ms, triples, detail)
 
 
-def visit_key(visit: Visit) -> bytes:
-    """The key of the passage that opened the visit."""
-    return report_key(visit.entered_ms, *id_triple(visit.passage))
-
-
 def _between(
     tx: Connection,
     community: str,
@@ -286,7 +281,7 @@ def _insert(
 def _visit_row(community: str, visit: Visit) -> dict[str, Any]:
     return {
         "community": community,
-        "key": visit_key(visit),
+        "key": visit.key,
         "id": visit.id,
         "until_ms": visit.until_ms,
         "certainty": visit.certainty,
