@@ -6,12 +6,25 @@ import re
 import unicodedata
 from typing import Literal, get_args
 
+import msgspec
+
 from community_flow.domain.errors import Invalid
 from community_flow.domain.places import PassType
 
 Field = Literal["name", "phone", "address", "building", "entrance", "room", "type", "note"]
 FIELDS: tuple[Field, ...] = get_args(Field)
 """Everything an import may bring; `address` is one column, or the three after it."""
+
+
+class Resident(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be said of a person: the closed list of fields."""
+
+    name: str
+    phone: str = ""
+    unit: str = ""
+    type: PassType = "resident"
+    note: str = ""
+
 
 NAME_LENGTH, NOTE_LENGTH = 60, 200
 
@@ -74,6 +87,9 @@ def clean_phone(text: str) -> str | None:
     refuse_identity_number(digits, "phone")
     if not re.fullmatch(r"\+?[0-9]{7,15}", digits):
         raise Invalid(PHONE_BAD, field="phone", text=plain[:40])
+    if re.fullmatch(r"1[3-9][0-9]{3}0{6}", digits):
+        # 1.3801E+10 that was saved as a number again: no subscriber has six zeros at the end.
+        raise Invalid(ROUNDED, field="phone", text=plain[:40])
     if re.fullmatch(r"1[3-9][0-9]{8}|1[3-9][0-9]{10,}", digits):
         raise Invalid(MOBILE_BAD, field="phone", text=plain[:40])
     return digits

@@ -13,8 +13,8 @@ import msgspec
 from community_flow.domain.addresses import building_of, natural, split_address
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.gate_table import mask
-from community_flow.domain.places import Hold, Household, PassType, Person, Zone
-from community_flow.domain.residents import clean_name, clean_note, clean_phone
+from community_flow.domain.places import Hold, Household, Person, Zone
+from community_flow.domain.residents import Resident, clean_name, clean_note, clean_phone
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditRow, Look
@@ -27,16 +27,6 @@ from community_flow.services.registry import Change, Registry
 
 OFFICE = (Role.MANAGER, Role.ADMIN)
 """Who keeps people: names are open to them, and each look is logged."""
-
-
-class Resident(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be said of a person: the closed list of fields."""
-
-    name: str
-    phone: str = ""
-    unit: str = ""
-    type: PassType = "resident"
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +167,21 @@ class People:
                 self._amend(tx, scope, found, self.clock.now_ms(), type=resident.type)
             self.passes.touch_of(tx, found.community, [person])
             self.log(tx, scope, "person.correct", found, detail={"fields": _differing(found.row, row)})
+
+    def update_in(self, tx: Transaction, scope: Scope, found: Found, resident: Resident) -> None:
+        """What a newer list says of somebody who is known; what it leaves out stays."""
+        old = found.row
+        row = self._row(found.community, found.person, resident)
+        if old is not None:
+            row = replace(row, phone=row.phone or old.phone, note=row.note or old.note, created_ms=old.created_ms)
+        self.store.save(tx, [row])
+        now_ms = self.clock.now_ms()
+        fields: dict[str, Any] = {"type": resident.type}
+        if resident.unit and resident.unit != found.unit:
+            fields["household"] = self.households(tx, scope, found.community, [resident.unit], now_ms)[0]
+        self._amend(tx, scope, found, now_ms, **fields)
+        self.passes.touch_of(tx, found.community, [found.person])
+        self.log(tx, scope, "person.import", found, detail={"fields": _differing(old, row)})
 
     def move(self, scope: Scope, person: str, unit: str, from_ms: int) -> None:
         """Into another household of the community from a date on."""

@@ -11,12 +11,13 @@ from community_flow.adapters.sql.queries_people import SqlPeople
 from community_flow.app import Core
 from community_flow.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from community_flow.domain.places import Grid
+from community_flow.domain.residents import Resident
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.people import Wanted
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.holds import Holds
 from community_flow.services.passes import Passes
-from community_flow.services.people import People, Resident
+from community_flow.services.people import People
 from community_flow.services.registry import Change
 from tests.factories import a_person, small_community
 
