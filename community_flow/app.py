@@ -12,25 +12,44 @@ from werkzeug.wrappers import Response
 
 from community_flow.adapters.clock import SystemClock
 from community_flow.adapters.keys import KeyRing
+from community_flow.adapters.memory_traffic import MemoryLimits, MemoryOnce, MemoryRecentIds, MemorySignals
+from community_flow.adapters.prometheus import PrometheusMeter
+from community_flow.adapters.sql.group_commit import GroupCommit
 from community_flow.adapters.sql.queries_accounts import SqlAccounts
 from community_flow.adapters.sql.queries_audit import SqlAudit
+from community_flow.adapters.sql.queries_devices import SqlDevices
+from community_flow.adapters.sql.queries_ingest import SqlReports
 from community_flow.adapters.sql.queries_kept import SqlKept
 from community_flow.adapters.sql.queries_registry import SqlJournal
+from community_flow.adapters.sql.queries_tracing import SqlOrders
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.entrypoints import audit as audit_pages
 from community_flow.entrypoints import login, privacy, users
 from community_flow.entrypoints.access import guard_app, public
+from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.entrypoints.languages import speak
 from community_flow.entrypoints.problems import translate_errors
 from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
+from community_flow.ports.ingest import Signals
 from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
+from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.devices import Devices
+from community_flow.services.ingest import Ingest
+from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.kept import Kept
+from community_flow.services.labelling import Labelling
+from community_flow.services.orders import Orders
 from community_flow.services.registry import Registry
+from community_flow.services.trust import Trust
 from community_flow.settings import Settings
+from sensors.wire import PATH as REPORTS_PATH
 from web import ROOT
 
+DAY_MS = 86_400_000
+ORDER_DAYS = 21
+"""How long reports are kept while an order is in force."""
 
 @dataclass
 class Core:
@@ -48,6 +67,8 @@ class Core:
     # WSGI callables beside Flask, by path: for routes where Flask's own cost is the larger part.
     raw_routes: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
+    # Live versions and wake-ups; Redis carries them between processes when it is set.
+    signals: Signals = field(default_factory=MemorySignals)
 
 
 def build_core(settings: Settings, clock: Clock | None = None) -> Core:
@@ -61,6 +82,45 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     registry = Registry(db, SqlJournal(), SqlFoldMarks(), clock)
     accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
     return Core(settings, clock, db, keys, audit, registry, accounts)
+
+
+@dataclass(frozen=True)
+class IngestParts:
+    """What takes reports in and looks after devices; shared by routes, commands and the demo."""
+
+    ingest: Ingest
+    devices: Devices
+    trust: Trust
+    keys: IngestKeys
+    meter: PrometheusMeter
+    once: MemoryOnce
+
+
+def ingest_parts(core: Core) -> IngestParts:
+    """Made once for each core."""
+    if "ingest" not in core.parts:
+        core.parts["ingest"] = _build_ingest(core)
+    found: IngestParts = core.parts["ingest"]
+    return found
+
+
+def _build_ingest(core: Core) -> IngestParts:
+    keys = IngestKeys(core.keys)
+    store = SqlReports(keys.seal)
+    orders = Orders(core.db, SqlOrders(), core.registry, core.audit, core.clock)
+
+    def horizon_ms(tx: Any, community: str) -> int:
+        days = core.settings.retention_days
+        return DAY_MS * (max(days, ORDER_DAYS) if orders.in_force(tx, community, None) else days)
+
+    trust = Trust(core.db, store, core.registry, core.keys, horizon_ms, core.clock)
+    meter = PrometheusMeter()
+    ingest = Ingest(
+        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, GroupCommit(core.db, store),
+        MemoryLimits(rate=200, burst=2_000), MemoryRecentIds(), core.signals, meter, core.clock,
+    )  # fmt: skip
+    devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, core.clock)
+    return IngestParts(ingest, devices, trust, keys, meter, MemoryOnce())
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
@@ -109,7 +169,11 @@ def _wire_shell(core: Core, app: Flask) -> None:
     shell.dress(app, core.clock, core.parts)
 
 
-WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_shell,)
+def _wire_ingest(core: Core, app: Flask) -> None:
+    core.raw_routes[REPORTS_PATH] = reports_route(ingest_parts(core).ingest)
+
+
+WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_shell, _wire_ingest,)
 """One function per feature, in the order in which they need each other."""
 
 

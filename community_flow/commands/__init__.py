@@ -19,6 +19,7 @@ COMMANDS = {
     "user": "community_flow.commands.users:user",
     "token": "community_flow.commands.users:token",
     "audit": "community_flow.commands.audit:audit",
+    "device": "community_flow.commands.devices:device",
     "doctor": "community_flow.commands.server:doctor",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,8 +91,9 @@ class Ingest:
             return batch.with_found(self.store.public_keys(tx, keys), self.store.references(tx, references))
 
     def _tell(self, device: Trusted, kept: Kept) -> None:
-        for each in kept.outcomes:
-            self.meter.add("reports_total", outcome=each.outcome)
+        self.meter.add("bodies_total")
+        for outcome, count in Counter(each.outcome for each in kept.outcomes).items():
+            self.meter.add("reports_total", count, outcome=outcome)
         if kept.fresh:
             self.signals.wake(device.community)
 

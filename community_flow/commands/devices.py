@@ -1,0 +1,84 @@
+"""device enrol|list|rotate|revoke|code"""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import click
+
+from community_flow.app import Core, ingest_parts
+from community_flow.commands import settings
+from community_flow.commands.server import prepare
+from community_flow.domain.places import DeviceKind
+from community_flow.domain.scope import Role, Scope
+
+KINDS = click.Choice(list(get_args(DeviceKind)))
+
+
+@click.group()
+def device() -> None:
+    """Gate phones, cameras and scanners."""
+
+
+@device.command()
+@click.option("--community", required=True)
+@click.option("--gate", help="not for office and gateway")
+@click.option("--kind", type=KINDS, required=True)
+@click.option("--name", help="how people call it (default: from its gate and kind)")
+@click.option("--json", "as_json", is_flag=True)
+def enrol(community: str, gate: str | None, kind: DeviceKind, name: str | None, as_json: bool) -> None:
+    """A new device; prints its token, which is shown once."""
+    core = prepare(settings())
+    names = {"zh": name, "en": name} if name else None
+    made = ingest_parts(core).devices.enrol(_everything(core), community, kind, gate, names=names)
+    found = {"device": made.device, "token": made.token}
+    click.echo(json.dumps(found) if as_json else f"{made.device}   token (shown once): {made.token}")
+
+
+@device.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def list_(as_json: bool) -> None:
+    """Every device and how it is."""
+    core = prepare(settings())
+    for each in ingest_parts(core).devices.list(_everything(core)):
+        row = {"device": each.device, "community": each.community, "gate": each.gate, "kind": each.kind}
+        if as_json:
+            click.echo(json.dumps({**row, "state": each.state}))
+        else:
+            click.echo("\t".join([each.state, *(value or "-" for value in row.values())]))
+
+
+@device.command()
+@click.argument("device")
+@click.option("--json", "as_json", is_flag=True)
+def rotate(device: str, as_json: bool) -> None:
+    """A new token; the old one ends at once."""
+    core = prepare(settings())
+    made = ingest_parts(core).devices.rotate(_everything(core), device)
+    found = {"device": made.device, "token": made.token}
+    click.echo(json.dumps(found) if as_json else f"{made.device}   token (shown once): {made.token}")
+
+
+@device.command()
+@click.argument("device")
+def revoke(device: str) -> None:
+    """The device may not speak any more; what it reported stays."""
+    core = prepare(settings())
+    ingest_parts(core).devices.revoke(_everything(core), device)
+    click.echo(f"{device} is revoked.")
+
+
+@device.command()
+@click.argument("device")
+def code(device: str) -> None:
+    """A one-time code, good for 15 minutes, with which a phone becomes this device."""
+    core = prepare(settings())
+    made = ingest_parts(core).devices.new_code(_everything(core), device)
+    click.echo(made.code)
+
+
+def _everything(core: Core) -> Scope:
+    with core.db.read() as tx:
+        known = core.registry.store.communities(tx)
+    return Scope(account="command line", role=Role.ADMIN, communities=frozenset(known))
