@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import flask_babel
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -109,3 +110,13 @@ def day(ms: int | None) -> str:
 def moment(ms: int | None) -> str:
     """2026-11-23 14:32"""
     return "—" if ms is None else _local(ms).strftime("%Y-%m-%d %H:%M")
+
+
+def gettext(text: str, **values: object) -> str:
+    """The text in the page's language; typed, which the library's own is not."""
+    return str(flask_babel.gettext(text, **values))
+
+
+def ngettext(one: str, many: str, num: int, **values: object) -> str:
+    """As `gettext`, by number."""
+    return str(flask_babel.ngettext(one, many, num, **values))
