@@ -93,6 +93,10 @@ class Observer:
         if crossing.decision != "allow" and passed:
             body["operator"] = f"g{self.rng.randint(1, 6):02d}"
         token_ms = crossing.t_ms - self.rng.randint(500, 9000)
+        if crossing.reason == "replayed_code":
+            token_ms = self.token_ms.get(crossing.story, token_ms)
+        elif crossing.story:
+            self.token_ms[crossing.story] = token_ms
         return Note(self._phone(crossing.gate), t_ms, body, crossing.credential, token_ms, None, False, crossing)
 
     def _visitor(self, crossing: Crossing) -> Note:
