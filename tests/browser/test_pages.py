@@ -1,0 +1,148 @@
+"""Every page, looked at as people do: accessible, both themes, phone and desktop, both languages, nothing sideways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from community_flow.app import create_app
+from community_flow.domain.scope import Role, Scope
+from community_flow.settings import Settings
+from tests.browser.walk import LANGUAGES, LOOKS, PATHS, chromium, opener, settle, sign_in, speak
+from tests.conftest import ROOT, prepared, serving
+from tests.factories import a_person, an_account, small_community
+
+pytestmark = pytest.mark.browser
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+EVERYTHING = Scope.system({"garden", "lake"})
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@dataclass
+class Site:
+    """A real server with one account per role, and a browser that stays signed in."""
+
+    url: str
+    app: Flask
+    browser: Any
+    states: dict[tuple[Role | None, str], Any]
+
+    def page(self, role: Role | None, language: str) -> Any:
+        """A fresh page of that role's profile."""
+        known = self.states.get((role, language))
+        context = self.browser.new_context(storage_state=known, locale="en-GB")
+        page = context.new_page()
+        if known is None:
+            if role is not None:
+                sign_in(page, self.url, self._link(role))
+            speak(page, self.url, language)
+            self.states[(role, language)] = context.storage_state()
+        return page
+
+    def _link(self, role: Role) -> str:
+        core = self.app.extensions["flow"]
+        account = next(each for each in core.accounts.list(EVERYTHING) if each.role is role)
+        link: str = core.accounts.make_link(account, "test")
+        return link
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Site]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("pages") / "var")
+    core = prepared(settings)
+    small_community(core)
+    small_community(core, "lake")
+    person = a_person(core)
+    for role in Role:
+        an_account(core, role, person=person if role is Role.RESIDENT else None)
+    core.db.close()
+    app = create_app(settings)
+    with serving(settings) as server, chromium(chromium_path) as browser:
+        yield Site(server.url, app, browser, {})
+    app.extensions["flow"].db.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", PATHS)
+def test_page_is_accessible_and_fits(site: Site, path: str, language: str) -> None:
+    page = site.page(opener(site.app, path), language)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    # A refusal by the content policy, or a script that is not there, shows in the console only.
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" and "404" not in line.text else None)
+    page.goto(site.url + path)
+    settle(page)
+    found = []
+    for look in LOOKS:
+        look.put_on(page)
+        found += [f"{look.size} {look.theme}: {fault}" for fault in axe_faults(page)]
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        found += [f"{look.size}: {wide} px too wide"] if wide > 0 else []
+    assert not found, "\n".join(found)
+    assert not errors, errors
+    page.context.close()
+
+
+def axe_faults(page: Any) -> list[str]:
+    """Violations of WCAG 2.2 AA, one line each."""
+    # Evaluated by the debugger, so the page's own content policy stays as strict as it is.
+    page.evaluate(AXE.read_text())
+    options = {"runOnly": {"type": "tag", "values": RULES}}
+    result = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{fault['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        for fault in result["violations"]
+        for node in fault["nodes"][:4]
+    ]
+
+
+def test_somebody_not_signed_in_is_led_to_the_sign_in(site: Site) -> None:
+    page = site.page(None, "en")
+    page.goto(site.url + "/")
+    assert "/login" in page.url
+    assert page.get_by_role("heading", name="Sign in").is_visible()
+    page.context.close()
+
+
+def test_theme_switch_stays_after_reload(site: Site) -> None:
+    page = site.page(None, "en")
+    page.emulate_media(color_scheme="light")
+    page.goto(site.url + "/login")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    page.locator("[data-theme-switch]:visible").first.click()
+    dark = page.evaluate(background)
+    page.reload()
+    assert page.evaluate(background) == dark != light
+    page.context.close()
+
+
+def test_more_sheet_opens_and_closes_by_keyboard(site: Site) -> None:
+    page = site.page(Role.MANAGER, "en")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(site.url + "/privacy")
+    page.get_by_role("button", name="More").press("Enter")
+    assert page.locator("#more-sheet").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#more-sheet").is_visible()
+    page.context.close()
+
+
+def test_disabling_an_account_asks_first(site: Site) -> None:
+    page = site.page(Role.MANAGER, "en")
+    page.goto(site.url + "/users")
+    row = page.get_by_role("row").filter(has_text="Steward").first
+    row.get_by_role("button", name="Disable").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert row.get_by_text("active").is_visible()
+    page.context.close()
+
+
+def test_axe_is_installed() -> None:
+    assert AXE.exists(), "run `make setup`: it installs axe-core"
+

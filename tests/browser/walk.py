@@ -1,0 +1,79 @@
+"""Every page in every look: who can open it, signing in, switching language, size and theme."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+
+from community_flow.domain.scope import Role
+from community_flow.entrypoints.shell import PAGES, is_open
+
+SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
+THEMES = ("light", "dark")
+LANGUAGES = ("en", "zh")
+PATHS = ("/login", "/nowhere", *(page.path for group in PAGES for page in group.entries))
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--use-fake-ui-for-media-stream"]
+OPENED_BY = (Role.MANAGER, Role.OFFICIAL, Role.STEWARD, Role.GUARD, Role.ADMIN, Role.RESIDENT)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way of looking at a page."""
+
+    size: str
+    theme: str
+
+    def put_on(self, page: Any) -> None:
+        width, height = SIZES[self.size]
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=self.theme)
+        # Charts and meters draw themselves anew after the change.
+        page.wait_for_timeout(120)
+
+
+LOOKS = tuple(Look(size, theme) for size in SIZES for theme in THEMES)
+
+
+def opener(app: Flask, path: str) -> Role | None:
+    """Whose page it is: the first role that it admits, None for pages before the sign-in."""
+    if path in ("/login", "/nowhere"):
+        return None if path == "/login" else Role.MANAGER
+    with app.app_context():
+        roles = [role for role in OPENED_BY if is_open(path, role)]
+    assert roles, f"{path} is in the navigation, but no role can open it"
+    return Role.RESIDENT if path == "/me" and Role.RESIDENT in roles else roles[0]
+
+
+@contextmanager
+def chromium(executable_path: str = "/usr/bin/chromium") -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable_path, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+def sign_in(page: Any, url: str, secret: str) -> None:
+    """Use a one-time link, button and all."""
+    page.goto(f"{url}/login/link/{secret}")
+    page.locator("main button").first.click()
+    page.wait_for_url(lambda address: "/login" not in address)
+
+
+def speak(page: Any, url: str, language: str) -> None:
+    """Press the language switch."""
+    page.goto(f"{url}/privacy")
+    if page.locator("html").get_attribute("lang", timeout=5000)[:2] != language:
+        page.locator(f'button[formaction="/language/{language}"]:visible').first.click()
+        page.wait_for_selector(f'html[lang^="{language}"]')
+
+
+def settle(page: Any) -> None:
+    """Wait until first data and fonts are there; a live page never gets idle, so not for the network."""
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(250)
