@@ -73,12 +73,12 @@ class SqlReview:
             select(flow_hours).where(
                 flow_hours.c.community == community,
                 flow_hours.c.hour_ms >= from_ms - HOUR_MS,
-                flow_hours.c.crossings > 0,
+                flow_hours.c.bodies + flow_hours.c.surplus > 0,
             )
         )
         return [
             Surplus(
-                row.gate, row.direction, row.hour_ms, row.surplus, row.crossings,
+                row.gate, row.direction, row.hour_ms, row.surplus, max(row.bodies - row.turned_back + row.surplus, row.surplus, 1),
                 tuple(triples.get((row.gate, row.direction, row.hour_ms), ())),
             )
             for row in hours
