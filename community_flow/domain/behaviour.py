@@ -120,11 +120,16 @@ KERNEL = _kernel()
 
 
 def _community(moves: Movements) -> tuple[Floats, Floats, float]:
-    """Hours, gates (each sums to 1, never 0) and passages per person and day of everybody."""
-    hours = KERNEL[moves.minute * SLOTS // 1440].sum(axis=0) + 1.0
-    gates = np.bincount(moves.gate, minlength=moves.gates) + 1.0
+    """Hours, gates (each sums to 1, never 0) and passages per person and day of everybody.
+
+    A person, day, quarter of an hour and gate counts once: one busy day must not become what everybody does.
+    """
+    slots = moves.minute * SLOTS // 1440
+    once = np.unique(np.column_stack((moves.person, moves.day, slots, moves.gate)), axis=0)
+    hours = KERNEL[once[:, 2]].sum(axis=0) + 1.0
+    gates = np.bincount(once[:, 3], minlength=moves.gates) + 1.0
     days = max(1, len(np.unique(moves.day)))
-    return hours / hours.sum(), gates / gates.sum(), len(moves.person) / max(1, moves.people * days)
+    return hours / hours.sum(), gates / gates.sum(), len(once) / max(1, moves.people * days)
 
 
 def _days(days: Ints) -> Iterator[tuple[int, slice]]:

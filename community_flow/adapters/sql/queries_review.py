@@ -78,7 +78,9 @@ class SqlReview:
         )
         return [
             Surplus(
-                row.gate, row.direction, row.hour_ms, row.surplus, max(row.bodies - row.turned_back + row.surplus, row.surplus, 1),
+                row.gate, row.direction, row.hour_ms, row.surplus,
+                # What the counter saw: who passed with a body, and bodies beyond.
+                max(row.bodies - row.turned_back + row.surplus, row.surplus, 1),
                 tuple(triples.get((row.gate, row.direction, row.hour_ms), ())),
             )
             for row in hours
