@@ -36,12 +36,16 @@ from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.devices import Devices
+from community_flow.services.footfall import Footfall
 from community_flow.services.ingest import Ingest
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.kept import Kept
 from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
+from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.services.registry import Registry
+from community_flow.services.statistics import Statistics
+from community_flow.services.tracing import Tracing
 from community_flow.services.trust import Trust
 from community_flow.settings import Settings
 from sensors.wire import PATH as REPORTS_PATH
@@ -173,7 +177,61 @@ def _wire_ingest(core: Core, app: Flask) -> None:
     core.raw_routes[REPORTS_PATH] = reports_route(ingest_parts(core).ingest)
 
 
-WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_shell, _wire_ingest,)
+@dataclass(frozen=True)
+class TracingParts:
+    """Orders, cases and statistics, as the pages and the command line use them."""
+
+    orders: Orders
+    tracing: Tracing
+    footfall: Footfall
+    statistics: Statistics
+
+
+def tracing_parts(core: Core) -> TracingParts:
+    from community_flow.adapters.sql.queries_statistics import SqlFootfall
+    from community_flow.adapters.sql.queries_tracing import SqlCases, SqlMovements, SqlOrders
+
+    store = SqlFootfall()
+    orders = Orders(core.db, SqlOrders(), core.registry, core.audit, core.clock)
+    pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
+    tracing = Tracing(
+        core.db, SqlCases(), SqlMovements(), orders, core.registry, pseudonyms, core.audit, core.clock
+    )
+    footfall = Footfall(core.db, store, core.clock)
+    return TracingParts(
+        orders, tracing, footfall, Statistics(core.db, store, footfall, core.registry, core.audit, core.clock)
+    )
+
+
+def _wire_tracing(core: Core, app: Flask) -> None:
+    from community_flow.entrypoints import statistics as statistics_pages
+    from community_flow.entrypoints import tracing as tracing_pages
+
+    parts = tracing_parts(core)
+    core.parts["orders_in_force"] = parts.orders.numbers_in_force
+    app.register_blueprint(tracing_pages.blueprint(parts.tracing, parts.orders, core.registry, core.clock))
+    app.register_blueprint(statistics_pages.blueprint(parts.statistics, core.clock))
+
+
+def _wire_gate(core: Core, app: Flask) -> None:
+    from community_flow.adapters.sql.queries_gate import SqlGate, SqlGuards
+    from community_flow.adapters.sql.queries_passes import SqlPasses
+    from community_flow.adapters.sql.queries_people import SqlPeople
+    from community_flow.entrypoints import scanner
+    from community_flow.services.gate import GateDesk
+    from community_flow.services.gate_records import GateRecords
+    from community_flow.services.guards import Guards
+
+    parts, keys = ingest_parts(core), CommunityKeys(core.keys)
+    records = GateRecords(core.registry, SqlPasses(), SqlPeople(), keys)
+    desk = GateDesk(
+        core.db, core.registry, records, SqlPeople(), SqlGate(), keys, core.keys, parts.keys, core.audit, core.clock
+    )
+    guards = Guards(core.db, SqlGuards(), core.accounts.store, core.audit, core.clock)
+    app.register_blueprint(scanner.blueprint(desk, guards, parts.trust, parts.devices))
+
+
+WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_tracing, _wire_shell, _wire_ingest, _wire_gate,)
 """One function per feature, in the order in which they need each other."""
 
 

@@ -25,10 +25,12 @@ from community_flow.entrypoints.access import (
     roles,
 )
 from community_flow.entrypoints.answers import json_response, parse
-from community_flow.ports.gate import DeviceTrust, Enrolment
+from community_flow.entrypoints.problems import Problem
 from community_flow.ports.ingest import Trusted
+from community_flow.services.devices import Devices
 from community_flow.services.gate import GateDesk
 from community_flow.services.guards import AT_GATES, Guards
+from community_flow.services.trust import Trust
 from web import ROOT
 
 SCANNER = ROOT / "scanner"
@@ -65,10 +67,10 @@ class Decide(msgspec.Struct, frozen=True):
     session: Text | None = None
 
 
-def blueprint(desk: GateDesk, guards: Guards, trust: DeviceTrust, enrolment: Enrolment) -> Blueprint:
+def blueprint(desk: GateDesk, guards: Guards, trust: Trust, devices: Devices) -> Blueprint:
     bp = Blueprint("scanner", __name__)
     _app_routes(bp)
-    _staff_routes(bp, desk, guards, enrolment)
+    _staff_routes(bp, desk, guards, devices)
     _device_routes(bp, desk, trust)
     _shift_routes(bp, desk, guards, trust)
     return bp
@@ -100,7 +102,7 @@ def _app_routes(bp: Blueprint) -> None:
         return _fresh(send_from_directory(SCANNER, path))
 
 
-def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, enrolment: Enrolment) -> None:
+def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Devices) -> None:
     @bp.get("/gate/session")
     @public
     def session() -> BaseResponse:
@@ -117,8 +119,8 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, enrolment: Enro
     @roles(*AT_GATES)
     def bind() -> BaseResponse:
         wanted = parse(Bind, request)
-        name, token = enrolment.bind(current_scope(), wanted.community, wanted.gate)
-        return json_response({"device": name, "token": token, "community": wanted.community, "gate": wanted.gate}, 201)
+        desk.check_gate(current_scope(), wanted.community, wanted.gate)
+        return json_response(devices.enrol(current_scope(), wanted.community, "gate_phone", wanted.gate), 201)
 
     @bp.post("/gate/pin")
     @roles(*AT_GATES)
@@ -126,7 +128,7 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, enrolment: Enro
         return json_response({"operator": guards.set_pin(current_scope(), parse(Pin, request).pin)})
 
 
-def _device_routes(bp: Blueprint, desk: GateDesk, trust: DeviceTrust) -> None:
+def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust) -> None:
     @bp.get("/v1/device/passes")
     @device
     def passes() -> BaseResponse:
@@ -140,7 +142,7 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: DeviceTrust) -> None:
         return json_response(desk.state(_trusted(trust)))
 
 
-def _shift_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: DeviceTrust) -> None:
+def _shift_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust) -> None:
     @bp.post("/v1/device/pin")
     @device
     def open_shift() -> BaseResponse:
@@ -172,8 +174,12 @@ def _shift_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: DeviceTr
         return json_response({"record": desk.of_reference(trusted, shift, given.ref)})
 
 
-def _trusted(trust: DeviceTrust) -> Trusted:
-    return trust.of_header(request.headers.get("Authorization"))
+def _trusted(trust: Trust) -> Trusted:
+    header = request.headers.get("Authorization", "")
+    found = trust.of_token(header.removeprefix("Bearer ")) if header.startswith("Bearer ") else None
+    if found is None:
+        raise Problem(401, "device", "This device is not known here, or was revoked.", "Bind it again on its page.")
+    return found
 
 
 def _fresh(response: Any) -> BaseResponse:

@@ -11,18 +11,6 @@ from community_flow.ports import Transaction
 from community_flow.ports.ingest import Trusted
 
 
-class DeviceTrust(Protocol):
-    def of_header(self, authorization: str | None) -> Trusted:
-        """The device behind `Bearer …`; raises what tells it to be claimed again."""
-        ...
-
-
-class Enrolment(Protocol):
-    def bind(self, scope: Scope, community: str, gate: str) -> tuple[str, str]:
-        """(device, token) of a new gate phone at a gate in scope."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class GuardPin:
     """A guard's number on the gate and the hash of the PIN that says it is them."""

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from community_flow.domain import gate_table, sealing
+from community_flow.domain import gate_table
 from community_flow.domain import passes as cf1
 from community_flow.domain.errors import Invalid, NotFound
 from community_flow.domain.gate_table import Download, Header, Record
@@ -28,6 +26,7 @@ from community_flow.ports.keys import KeySource
 from community_flow.ports.people import Found, PeopleStore, Wanted
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.gate_records import Credential, GateRecords, turned
+from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.live import day_start_ms
 from community_flow.services.registry import Registry
 
@@ -82,11 +81,12 @@ class GateDesk:
 
     def __init__(
         self, db: Database, registry: Registry, records: GateRecords, people: PeopleStore, reader: GateReader,
-        keys: CommunityKeys, ring: KeySource, audit: AuditLog, clock: Clock,
+        keys: CommunityKeys, ring: KeySource, ingest: IngestKeys, audit: AuditLog, clock: Clock,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:  # fmt: skip
         self.db, self.registry, self.records, self.people, self.reader = db, registry, records, people, reader
-        self.keys, self.ring, self.audit, self.clock, self.random = keys, ring, audit, clock, random
+        self.keys, self.ring, self.ingest, self.audit = keys, ring, ingest, audit
+        self.clock, self.random = clock, random
 
     def gates_of(self, scope: Scope) -> list[dict[str, Any]]:
         """Communities and their scanned gates that somebody may stand at."""
@@ -103,6 +103,13 @@ class GateDesk:
             }
             for community, data in sorted(communities.items())
         ]  # fmt: skip
+
+    def check_gate(self, scope: Scope, community: str, gate: str) -> None:
+        """Whether somebody may stand at a gate; raises NotFound for a foreign one."""
+        with self.db.read() as tx:
+            self.registry.one(tx, scope.narrowed(community), "gate", gate)
+        if scope.gates is not None and gate not in scope.gates:
+            raise NotFound("Nothing by that name here: choose it from the list.")
 
     # --- the list ------------------------------------------------------------------------------------------------
 
@@ -164,15 +171,18 @@ class GateDesk:
             }
             for kind in ("gate", "zone")
         }
-        ingest = self.ring.now("ingest")
-        key = load_der_private_key(ingest.secret, None)
-        assert isinstance(key, EllipticCurvePrivateKey)
+        kid, key = self.ingest.public()
         return {
             "community": trusted.community, "names": data.names, "timezone": data.timezone, "language": data.language,
-            "gate": min(trusted.gates, default=None), "gates": places["gate"], "zones": places["zone"],
+            "gate": self._gate_of(tx, trusted), "gates": places["gate"], "zones": places["zone"],
             "card_keys": self._card_keys(tx),
-            "ingest": {"kid": str(ingest.id), "key": text(sealing.public_bytes(key))},
+            "ingest": {"kid": kid, "key": text(key)},
         }  # fmt: skip
+
+    def _gate_of(self, tx: Transaction, trusted: Trusted) -> str | None:
+        """Where the device stands now; what it may still deliver of other gates is another matter."""
+        gate: str | None = self.registry.one(tx, Scope.system({trusted.community}), "device", trusted.device)[1].gate
+        return gate
 
     def _card_keys(self, tx: Transaction) -> list[dict[str, Any]]:
         """Of every community here, so that a neighbour's card is told from a forgery."""
@@ -191,7 +201,7 @@ class GateDesk:
         scope = Scope.system({trusted.community})
         with self.db.read() as tx:
             gates = {gate: state for (_, gate), state in self.registry.gates(tx, scope).items()}
-            gate = gates.get(min(trusted.gates, default=""))
+            gate = gates.get(self._gate_of(tx, trusted) or "")
             zones = self.reader.zone_counts(tx, scope, now_ms)
             lids = self._lids_inside(tx, trusted, gate, now_ms)
             full = self._is_full(tx, scope, gate, zones)
@@ -269,7 +279,7 @@ class GateDesk:
 
     def _listed(self, tx: Transaction, trusted: Trusted, shift: Shift, found: Found) -> Listed:
         ref = "s_" + text(self.random(18))
-        gate = min(trusted.gates, default="")
+        gate = self._gate_of(tx, trusted) or ""
         digest = hashlib.sha256(ref.encode()).digest()
         self.reader.add_reference(tx, digest, trusted, found.person, shift.account, gate, self.clock.now_ms())
         household = found.household

@@ -1,0 +1,70 @@
+// From what was read to one decision. No network: the list, the clock and what is known of the inside are here.
+
+import { evaluate, replay } from "./admission.js";
+import { fromText } from "./bytes.js";
+import { clockGood, decode, isCard, proveCard, proveRotating } from "./cf1.js";
+import { TableError } from "./table.js";
+
+/**
+ * Read a code. {decision, record, lid, method, content, direction}: `content` is what is sealed for the server.
+ * `gate` is the evaluator's, with direction "in", "out" or "auto"; `inside` answers state(lid, record) of the moment.
+ */
+export async function decideCode(text, list, gate, inside) {
+  const code = decode(text);
+  const content = { pass: text.slice(0, 500) };
+  if (code.fault) return unread(code.fault, gate, content);
+  const { lid, record, broken } = await found(list, code);
+  const shown = isCard(code) ? await card(code, list) : await rotating(code, list, record, lid, gate);
+  const at = { ...gate, direction: direction(gate, lid, inside) };
+  const state = inside.of(lid, record);
+  const decision = evaluate(shown, broken ? null : record, at, state);
+  if (!isCard(code) && decision.decision === "allow" && shown.replay === "fresh") {
+    await list.keepShown(lid, code.token_s, gate.at_ms);
+  }
+  return { decision, record, lid, method: isCard(code) ? "card" : "rotating", content, direction: at.direction };
+}
+
+function unread(fault, gate, content) {
+  const direction = gate.direction === "out" ? "out" : "in";
+  const decision = evaluate({ kind: "card", fault }, null, { ...gate, direction }, {});
+  return { decision, record: null, lid: null, method: "card", content, direction };
+}
+
+async function found(list, code) {
+  try {
+    return await list.find(code.handle);
+  } catch (error) {
+    if (error instanceof TableError) return { lid: null, record: null, broken: true };
+    throw error;
+  }
+}
+
+async function card(code, list) {
+  const proof = await proveCard(code, list.community, list.cardKeys);
+  return { kind: "card", proof, serial: code.serial, expiry_day: code.expiry_day };
+}
+
+async function rotating(code, list, record, lid, gate) {
+  // Without a record there is no key: an unknown code, not a forged one.
+  if (!record?.key) return { kind: "rotating", proof: record ? "forged" : "good", clock_good: clockGood(code, gate.at_ms) };
+  const proof = await proveRotating(code, list.community, { key: fromText(record.key), types: record.types });
+  const last = await list.lastShown(code.handle, lid);
+  const windowMs = (gate.dedup_window_s ?? 30) * 1000;
+  return {
+    kind: "rotating", proof, clock_good: clockGood(code, gate.at_ms),
+    replay: replay(last, code.token_s, gate.at_ms, windowMs),
+  };
+}
+
+/** AUTO: whoever is inside goes out, everyone else comes in. */
+function direction(gate, lid, inside) {
+  if (gate.direction !== "auto") return gate.direction;
+  return inside.has(lid) ? "out" : "in";
+}
+
+/** The same for a record that the server gave: an IC card, or somebody found by a search. */
+export function decideRecord(kind, record, gate, inside) {
+  const direction = gate.direction === "out" ? "out" : "in";
+  const at = { ...gate, direction };
+  return { decision: evaluate({ kind }, record, at, inside.of(null, record)), record, lid: null, direction };
+}
