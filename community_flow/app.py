@@ -36,12 +36,14 @@ from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.devices import Devices
+from community_flow.services.flow import Flow, FoldWorker
 from community_flow.services.footfall import Footfall
 from community_flow.services.ingest import Ingest
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.kept import Kept
 from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
+from community_flow.services.passages import Passages
 from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.services.registry import Registry
 from community_flow.services.statistics import Statistics
@@ -178,6 +180,39 @@ def _wire_ingest(core: Core, app: Flask) -> None:
 
 
 @dataclass(frozen=True)
+class FlowParts:
+    """The fold and what reads its tables; shared by routes, commands and the demo."""
+
+    flow: Flow
+    passages: Passages
+
+
+def flow_parts(core: Core) -> FlowParts:
+    """Made once for each core."""
+    if "flow" not in core.parts:
+        from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
+        from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
+        from community_flow.adapters.sql.queries_passages import SqlPassages
+
+        flow = Flow(
+            core.db, core.registry, SqlFoldQueue(), SqlFoldReports(), SqlFoldRows(), core.signals, core.clock
+        )
+        pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
+        passages = Passages(core.db, SqlPassages(), flow.rules, pseudonyms, core.audit, core.clock)
+        core.parts["flow"] = FlowParts(flow, passages)
+    found: FlowParts = core.parts["flow"]
+    return found
+
+
+def _wire_flow(core: Core, app: Flask) -> None:
+    from community_flow.entrypoints import passages
+
+    parts = flow_parts(core)
+    app.register_blueprint(passages.blueprint(parts.passages))
+    core.background.append(FoldWorker(parts.flow, core.signals).start)
+
+
+@dataclass(frozen=True)
 class TracingParts:
     """Orders, cases and statistics, as the pages and the command line use them."""
 
@@ -231,7 +266,7 @@ def _wire_gate(core: Core, app: Flask) -> None:
     app.register_blueprint(scanner.blueprint(desk, guards, parts.trust, parts.devices))
 
 
-WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_tracing, _wire_shell, _wire_ingest, _wire_gate,)
+WIRING: tuple[Callable[[Core, Flask], None], ...] = (_wire_tracing, _wire_shell, _wire_ingest, _wire_flow, _wire_gate,)
 """One function per feature, in the order in which they need each other."""
 
 

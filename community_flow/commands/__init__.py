@@ -20,6 +20,7 @@ COMMANDS = {
     "token": "community_flow.commands.users:token",
     "audit": "community_flow.commands.audit:audit",
     "device": "community_flow.commands.devices:device",
+    "rebuild": "community_flow.commands.flow:rebuild",
     "doctor": "community_flow.commands.server:doctor",
 }
 

@@ -164,6 +164,7 @@ class Flow:
         aggregate = self.rows.replacement_of(tx, triple)
         if aggregate is not None:
             marks += self._uncovered(tx, community, aggregate)
+            self.rows.forget_replacement(tx, triple)
         self.queue.put(tx, community, marks)
 
     def _uncovered(self, tx: Transaction, community: str, aggregate: Replacement) -> Iterable[Mark]:

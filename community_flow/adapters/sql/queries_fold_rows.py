@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from community_flow.adapters.sql.metadata import Raw
-from community_flow.adapters.sql.queries_fold_reports import live, pieces, span_of, wanted
+from community_flow.adapters.sql.queries_fold_reports import pieces, span_of, wanted
 from community_flow.adapters.sql.store import insert_ignore, upsert
 from community_flow.adapters.sql.tables_flow import (
     attempts,
@@ -60,8 +60,9 @@ class SqlFoldRows:
         for piece in pieces(wanted_):
             ask = wanted({"subject": Text, "lo": Raw}, piece)
             mine = and_(p.community == community, p.subject == ask.c.subject)
-            before = select(func.max(p.key)).where(mine, p.key < ask.c.lo).scalar_subquery()
-            last = select(func.max(p.key)).where(mine).scalar_subquery()
+            # PostgreSQL has no max() of bytes.
+            latest = select(p.key).where(mine).order_by(p.key.desc()).limit(1).correlate(ask)
+            before, last = latest.where(p.key < ask.c.lo).scalar_subquery(), latest.scalar_subquery()
             for subject, resume, end in tx.execute(select(ask.c.subject, before, last)):
                 found[subject] = StoredEnds(_bytes(resume), _bytes(end))
         return found
@@ -135,16 +136,20 @@ class SqlFoldRows:
 
     def replacements(self, tx: Connection, community: str, gate: str, direction: str) -> list[Replacement]:
         """What live aggregates of a gate and direction stand for."""
-        c, r = replacements.c, reports.c
-        itself = and_(r.device == c.device, r.boot == c.by_boot, r.seq == c.by_seq)
+        c = replacements.c
         rows = tx.execute(
-            select(c.device, c.by_boot, c.by_seq, c.boot, c.from_seq, c.to_seq)
-            .join(reports, itself)
-            .where(c.community == community, c.gate == gate, c.direction == direction, live())
+            select(c.device, c.by_boot, c.by_seq, c.boot, c.from_seq, c.to_seq).where(
+                c.community == community, c.gate == gate, c.direction == direction
+            )
         )
         return [
             Replacement((device, by_boot, by_seq), gate, direction, *span) for device, by_boot, by_seq, *span in rows
         ]
+
+    def forget_replacement(self, tx: Connection, triple: Triple) -> None:
+        device, boot, seq = triple
+        c = replacements.c
+        tx.execute(delete(replacements).where(c.device == device, c.by_boot == boot, c.by_seq == seq))
 
     def parties(
         self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]

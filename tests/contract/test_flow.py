@@ -1,0 +1,238 @@
+"""The fold over a real store: marks, slices, corrections, journal rows dated in the past, ledger, occupancy."""
+
+from __future__ import annotations
+
+import pytest
+
+from community_flow.app import Core
+from community_flow.domain.places import Device, Gate, Household, Pass, Person, Zone
+from community_flow.services.registry import Change
+from tests.factories import small_community
+from tests.fakes_flow import CAMERA, DAY_MS, MORNING_MS, FlowKit, correction, count, identity, report, scan
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+LIN = "p_" + "l" * 12
+WANG = "p_" + "w" * 12
+CARD = "ps_" + "01" * 16
+T = MORNING_MS
+
+
+@pytest.fixture
+def kit(core: Core) -> FlowKit:
+    small_community(core)
+    kit = FlowKit(core)
+    kit.register(
+        Change("garden", "person", LIN, 0, Person()),
+        Change("garden", "person", WANG, 0, Person()),
+        Change("garden", "pass", CARD, 0, Pass(person=LIN)),
+        Change("garden", "device", CAMERA, 0, Device(names={"en": "West camera"}, gate="west", kind="camera")),
+    )
+    kit.flow.drain()
+    return kit
+
+
+def spans(kit: FlowKit) -> list[tuple[str, int, int | None, int | None]]:
+    """(zone, entered, left, latest exit), minutes after T."""
+
+    def minutes(ms: int | None) -> int | None:
+        return None if ms is None else (ms - T) // MINUTE_MS
+
+    return [
+        (row.zone, (row.entered_ms - T) // MINUTE_MS, minutes(row.left_ms), minutes(row.left_latest_ms))
+        for row in kit.listed("visits")
+    ]
+
+
+def test_a_scan_in_and_a_scan_out_are_a_visit(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD), scan(T + 30 * MINUTE_MS, CARD, direction="out"))
+    assert spans(kit) == [("compound", 0, 30, 30)]
+    assert [row.person for row in kit.listed("passages")] == [LIN, LIN]
+
+
+def test_the_same_report_again_changes_nothing(kit: FlowKit) -> None:
+    first = scan(T, CARD)
+    kit.fold(first)
+    before = kit.fingerprint()
+    kit.fold(first, first)
+    assert kit.fingerprint() == before
+
+
+def test_a_late_exit_ends_the_visit_it_belongs_to_and_only_that(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD), scan(T + 60 * MINUTE_MS, CARD), scan(T + 90 * MINUTE_MS, CARD, direction="out"))
+    # West is not watched, so entering again only says that Lin left in between.
+    assert spans(kit) == [("compound", 0, None, 60), ("compound", 60, 90, 90)]
+    kit.fold(scan(T + 20 * MINUTE_MS, CARD, direction="out"))
+    assert spans(kit) == [("compound", 0, 20, 20), ("compound", 60, 90, 90)]
+
+
+def test_a_correction_takes_a_passage_back_whenever_it_comes(kit: FlowKit) -> None:
+    entry, wrong = scan(T, CARD), scan(T + 5 * MINUTE_MS, CARD, direction="out")
+    kit.fold(correction(wrong), entry)
+    kit.fold(wrong)
+    assert spans(kit) == [("compound", 0, None, None)]
+    kit.fold(correction(entry))
+    assert kit.listed("passages") == []
+    assert kit.listed("visits") == []
+
+
+def test_a_correction_of_a_correction_and_of_another_device_change_nothing(kit: FlowKit) -> None:
+    entry = scan(T, CARD)
+    taken_back = correction(entry)
+    foreign = report(
+        "correction", T, device="d_bbbbbbbbbbbb", body={"of": {"boot": entry["boot"], "seq": entry["seq"]}}
+    )
+    kit.fold(entry, foreign)
+    assert len(kit.listed("passages")) == 1
+    kit.fold(taken_back, correction(taken_back))
+    assert kit.listed("passages") == []
+
+
+def test_an_attempt_is_listed_and_nobody_is_inside(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD, passed=False, decision="check", reason="hold"))
+    assert [row.reason for row in kit.listed("attempts")] == ["hold"]
+    assert kit.listed("visits") == []
+
+
+def test_a_pass_handed_over_in_the_past_moves_what_was_done_with_it_since(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD), scan(T + HOUR_MS, CARD, direction="out"), scan(T + DAY_MS, CARD))
+    kit.register(Change("garden", "pass", CARD, T + HOUR_MS // 2, Pass(person=WANG)))
+    kit.flow.drain()
+    assert [row.person for row in kit.listed("passages")] == [LIN, WANG, WANG]
+    assert [(row.person, row.left_ms) for row in kit.listed("visits")] == [(LIN, None), (WANG, None)]
+    assert kit.flow.check("garden") == []
+
+
+def test_merged_records_are_one_person_from_the_moment_of_the_merge(kit: FlowKit) -> None:
+    kit.fold(scan(T, WANG), scan(T + HOUR_MS, CARD, direction="out"))
+    assert len(kit.listed("visits", person=WANG)) == 1
+    kit.register(Change("garden", "person", WANG, 0, Person(status="merged", merged_into=LIN)))
+    kit.flow.drain()
+    assert [(row.person, row.left_ms) for row in kit.listed("visits")] == [(LIN, T + HOUR_MS)]
+
+
+def test_a_pass_that_nobody_holds_makes_visits_without_a_name_until_somebody_does(kit: FlowKit) -> None:
+    stray = "ps_" + "02" * 16
+    kit.fold(scan(T, stray))
+    assert [(row.subject, row.person) for row in kit.listed("visits")] == [(stray, None)]
+    kit.register(Change("garden", "pass", stray, 0, Pass(person=WANG)))
+    kit.flow.drain()
+    assert [(row.subject, row.person) for row in kit.listed("visits")] == [(WANG, WANG)]
+
+
+def test_a_gate_changed_in_the_past_is_read_as_of_event_time(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD), scan(T + 40_000, CARD))
+    assert len(kit.listed("passages")) == 2
+    kit.register(
+        Change("garden", "gate", "east", T - 1, Gate(names={"en": "East"}, inner="compound", dedup_window_s=60))
+    )
+    kit.flow.drain()
+    assert [len(row.evidence) for row in kit.listed("passages")] == [2]
+
+
+def test_a_door_opened_twice_names_the_passage_that_opened_the_visit(kit: FlowKit) -> None:
+    first = scan(T, CARD, "clinic-door")
+    again = scan(T + 10 * MINUTE_MS, CARD, "clinic-door")
+    kit.fold(first, again)
+    found = [row for row in kit.listed("conflicts") if row.kind == "passback"]
+    assert [":".join(map(str, triple)) for triple in found[0].evidence] == sorted([identity(first), identity(again)])
+    kit.fold(scan(T + 5 * MINUTE_MS, CARD, "clinic-door", "out"))
+    assert [row.kind for row in kit.listed("conflicts")] == []
+
+
+def test_two_gates_sooner_than_one_can_walk(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD), scan(T + 239_000, CARD, "west", "out"))
+    assert [row.kind for row in kit.listed("conflicts")] == ["impossible_travel"]
+    assert kit.listed("conflicts")[0].detail["took_ms"] == 239_000
+
+
+def test_one_code_at_two_gates_was_relayed_even_when_one_was_turned_away(kit: FlowKit) -> None:
+    token_s = (T - 1_767_225_600_000) // 1000
+    shown = scan(T, CARD, token_s=token_s, method="rotating")
+    kit.fold(shown, scan(T + 8000, CARD, "west", token_s=token_s, passed=False, reason="replayed_code"))
+    assert [row.kind for row in kit.listed("conflicts")] == ["relayed_code"]
+    kit.fold(correction(shown))
+    assert kit.listed("conflicts") == []
+
+
+def test_a_household_over_its_quota_is_one_card_per_day(kit: FlowKit) -> None:
+    kit.register(
+        Change("garden", "household", "h_1", 0, Household(unit="1-1", quota_per_day=1)),
+        Change("garden", "person", LIN, 0, Person(household="h_1")),
+        Change("garden", "person", WANG, 0, Person(household="h_1")),
+    )
+    second = scan(T + 10 * MINUTE_MS, WANG, direction="out")
+    kit.fold(scan(T, CARD, direction="out"), second, scan(T + DAY_MS, CARD, direction="out"))
+    found = [row for row in kit.listed("conflicts") if row.kind == "quota"]
+    assert [(row.subject, row.detail["outings"], len(row.evidence)) for row in found] == [("quota:h_1", 2, 2)]
+    kit.fold(correction(second))
+    assert [row for row in kit.listed("conflicts") if row.kind == "quota"] == []
+
+
+def test_bodies_beyond_passages_are_a_surplus_and_passages_beyond_bodies_were_turned_back(kit: FlowKit) -> None:
+    kit.fold(count(T, 2), scan(T + 4000, CARD, "west"), scan(T + HOUR_MS, WANG, "west"))
+    assert kit.ledger() == [("surplus", T, 1), ("turned_back", T + HOUR_MS, 1)]
+    kit.fold(scan(T - 3000, WANG, "west"))
+    assert kit.ledger() == [("turned_back", T + HOUR_MS, 1)]
+
+
+def test_an_aggregate_stands_for_the_counts_it_replaces(kit: FlowKit) -> None:
+    singles = [count(T + each * MINUTE_MS, seq=100 + each) for each in range(5)]
+    kit.fold(*singles, scan(T + 2 * MINUTE_MS, CARD, "west"))
+    assert sum(n for kind, _, n in kit.ledger() if kind == "surplus") == 4
+    total = count(T + 5 * MINUTE_MS, 7, from_ms=T, seq=200, body={"replaces": {"boot": 1, "from": 100, "to": 104}})
+    kit.fold(total)
+    assert kit.ledger() == [("surplus", T + 5 * MINUTE_MS, 6)]
+    kit.fold(correction(total))
+    assert sum(n for kind, _, n in kit.ledger() if kind == "surplus") == 4
+    assert kit.flow.check("garden") == []
+
+
+def test_counts_of_another_device_than_the_gates_own_are_left_out(kit: FlowKit) -> None:
+    kit.fold(count(T, 5, device="d_dddddddddddd"))
+    assert kit.ledger() == []
+
+
+def test_a_report_held_back_takes_no_part(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD, held=True))
+    assert kit.listed("passages") == []
+
+
+def test_a_rebuild_gives_the_same_tables(kit: FlowKit) -> None:
+    kit.register(Change("garden", "zone", "clinic", 0, Zone(names={"en": "Clinic"}, kind="room", closes_at="18:00")))
+    kit.fold(
+        scan(T, CARD), scan(T + 1000, ""), count(T), report("census", T, n=3, body={"zone": "compound"}),
+        scan(T + HOUR_MS, CARD, "clinic-door"), scan(T + DAY_MS, CARD, "clinic-door", "out"),
+        report("visitor", T + 5000, gate="east", direction="in", passed=True, party=2, body={"class": "delivery"}),
+    )  # fmt: skip
+    before = kit.fingerprint()
+    with kit.core.db.write() as tx:
+        kit.flow.rebuild(tx, "garden")
+    assert kit.fingerprint() == before
+    assert kit.flow.check("garden") == []
+    assert {name: rows for name, (rows, _) in before.items()}["passages"] == 5
+
+
+def test_every_fold_tells_the_pages_and_the_hooks_what_changed(kit: FlowKit) -> None:
+    seen = []
+    kit.flow.after_fold.append(lambda tx, changed: seen.append(changed))
+    version = kit.signals.version("garden")
+    kit.fold(scan(T, CARD))
+    assert kit.signals.version("garden") != version
+    assert [row.id for changed in seen for row in changed.added.visits] == [row.id for row in kit.listed("visits")]
+    kit.flow.drain()
+    assert len(seen) == 1
+
+
+def test_a_fold_that_fails_leaves_its_marks_and_nothing_else(kit: FlowKit) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("hook")
+
+    kit.flow.after_fold.append(fail)
+    kit.keep([scan(T, CARD)])
+    with pytest.raises(RuntimeError, match="hook"):
+        kit.flow.drain()
+    assert kit.listed("passages") == []
+    kit.flow.after_fold.clear()
+    kit.flow.drain()
+    assert len(kit.listed("passages")) == 1
