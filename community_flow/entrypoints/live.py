@@ -32,7 +32,7 @@ DEVICE_KINDS = {
 }
 
 
-def blueprint(live: Live, version: Callable[[str], int], clock: Clock, demo: bool) -> Blueprint:
+def blueprint(live: Live, version: Callable[[str], str], clock: Clock, demo: bool) -> Blueprint:
     bp = Blueprint("live", __name__)
 
     @bp.get("/")
@@ -88,7 +88,7 @@ def _columns(series: Series) -> str:
     return msgspec.json.encode([seconds, entries, exits, series.inside]).decode()
 
 
-def _tag(community: str, version: int, now_ms: int) -> str:
+def _tag(community: str, version: str, now_ms: int) -> str:
     scope = current_scope()
     parts = f"{community} {version} {now_ms // TICK_MS} {language_now()} {scope.account} {sorted(scope.gates or ())}"
     return sha256(parts.encode()).hexdigest()[:24]

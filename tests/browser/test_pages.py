@@ -146,4 +146,3 @@ def test_disabling_an_account_asks_first(site: Site) -> None:
 
 def test_axe_is_installed() -> None:
     assert AXE.exists(), "run `make setup`: it installs axe-core"
-

@@ -23,9 +23,9 @@ GARDEN = Scope.system({"garden"})
 def passage(number: int, at_ms: int, direction: str = "in", gate: str = "east", **changed: Any) -> dict[str, Any]:
     row = {
         "community": "garden", "key": number.to_bytes(8, "big"), "id": f"d:1:{number}", "subject": "r:1",
-        "person": None, "gate": gate, "direction": direction, "at_ms": at_ms, "last_ms": at_ms, "kind": "scan", "method": "card",
-        "assurance": 1, "decision": "allow", "reason": "ok", "forced": False, "party": 1, "unnamed": 0, "unseen": 0,
-        "evidence": [], "before": "",
+        "person": None, "gate": gate, "direction": direction, "at_ms": at_ms, "last_ms": at_ms, "kind": "scan",
+        "method": "card", "assurance": 1, "decision": "allow", "reason": "ok", "forced": False, "party": 1,
+        "unnamed": 0, "unseen": 0, "evidence": [], "before": "",
     }  # fmt: skip
     return row | changed
 
