@@ -120,9 +120,10 @@ def number(value: float | None) -> str:
 
 def ago(ms: int | None, now_ms: int) -> str:
     """3 min ago"""
-    if ms is None:
-        return gettext("never")
-    age_ms = max(0, now_ms - ms)
+    return str(gettext("never") if ms is None else _ago(max(0, now_ms - ms)))
+
+
+def _ago(age_ms: int) -> Any:
     if age_ms < MINUTE_MS:
         return gettext("%(n)s s ago", n=age_ms // 1000)
     if age_ms < HOUR_MS:
@@ -149,7 +150,7 @@ def _open_to(group: Group, role: Role, scope: Scope, parts: Mapping[str, Part]) 
 
 
 def _now(page: Page, scope: Scope, parts: Mapping[str, Part]) -> Page:
-    count = int(parts[page.part](scope)) if page.part in parts else 0
+    count = int(parts[page.part](scope)) if page.part and page.part in parts else 0
     current = request.path == page.path or (page.path != "/" and request.path.startswith(page.path + "/"))
     return replace(page, count=count, current=current)
 

@@ -21,7 +21,7 @@ GARDEN = Scope.system({"garden"})
 
 
 def passage(number: int, at_ms: int, direction: str = "in", gate: str = "east", **changed: Any) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         "community": "garden", "key": number.to_bytes(8, "big"), "id": f"d:1:{number}", "subject": "r:1",
         "person": None, "gate": gate, "direction": direction, "at_ms": at_ms, "last_ms": at_ms, "kind": "scan",
         "method": "card", "assurance": 1, "decision": "allow", "reason": "ok", "forced": False, "party": 1,
@@ -38,7 +38,7 @@ def surplus(number: int, at_ms: int, n: int, direction: str = "in", kind: str = 
 
 
 def visit(number: int, person: str | None, entered_ms: int, until_ms: int, **changed: Any) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         "community": "garden", "key": number.to_bytes(8, "big"), "zone": "compound", "id": f"d:1:{number}/compound",
         "subject": person or "r:1", "person": person, "entered_ms": entered_ms, "left_ms": until_ms,
         "left_earliest_ms": until_ms, "left_latest_ms": until_ms, "until_ms": until_ms, "certainty": "seen",
