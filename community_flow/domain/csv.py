@@ -50,9 +50,13 @@ def safe(cell: Cell) -> str:
         return str(cell)
     if isinstance(cell, date):
         return cell.isoformat()
-    text = _UNSEEN.sub(" ", cell)
-    text = _AFTER_SPLIT.sub(r"\1'\2", text)
+    text = _AFTER_SPLIT.sub(r"\1'\2", readable(cell))
     return _AT_START.sub(r"'\1\2", text)
+
+
+def readable(text: str) -> str:
+    """The text without characters that nobody sees."""
+    return _UNSEEN.sub(" ", text)
 
 
 def written(name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Export:

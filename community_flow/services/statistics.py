@@ -24,7 +24,7 @@ from community_flow.domain.footfall import (
     labels_between,
     tabled,
 )
-from community_flow.domain.places import Community, Gate, Names, Zone
+from community_flow.domain.places import OUTSIDE, Community, Gate, Names, Zone
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditLog, Look
@@ -142,6 +142,13 @@ class Statistics:
         """What the scope may ask about: of a steward's grids, of a guard's gates."""
         with self.db.read() as tx:
             return self._places(tx, scope.narrowed(community), kind)
+
+    def border(self, scope: Scope, community: str) -> tuple[str, ...]:
+        """The gates between a community and the outside: those whose sum is people who came or went."""
+        with self.db.read() as tx:
+            own = self._places(tx, scope.narrowed(community), "gate")
+            gates = self.registry.gates(tx, scope.narrowed(community))
+        return tuple(gate for (_, gate), data in gates.items() if data.outer == OUTSIDE and gate in own)
 
     def today(self, community: Community) -> date:
         return day_of_now(self.clock.now_ms(), community)
