@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
+PART_SCORE = 0.25
+
 Picture = Any
 """A picture as OpenCV has it: uint8 array (height, width, 3), blue first."""
 
@@ -62,6 +64,18 @@ def suppress(boxes: Boxes, most_overlap: float) -> Boxes:
         if not kept or shared[place, kept].max() <= most_overlap:
             kept.append(place)
     return boxes.only(order[kept])
+
+
+def without_pairs(boxes: Boxes) -> Boxes:
+    """Without boxes round two people who were found one by one as well."""
+    if len(boxes) < 3:
+        return boxes
+    low = np.maximum(boxes.corners[:, None, :2], boxes.corners[None, :, :2])
+    high = np.minimum(boxes.corners[:, None, 2:], boxes.corners[None, :, 2:])
+    within = np.clip(high - low, 0, None).prod(axis=2) / np.maximum(_areas(boxes.corners)[None, :], 1e-6)
+    widths = boxes.corners[:, 2] - boxes.corners[:, 0]
+    parts = (within > 0.8) & (widths[None, :] < 0.8 * widths[:, None]) & (boxes.scores[None, :] >= PART_SCORE)
+    return boxes.only(parts.sum(axis=1) < 2)
 
 
 def _areas(corners: Floats) -> Floats:

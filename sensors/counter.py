@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensors.boxes import Boxes, Detector
+from sensors.boxes import Boxes, Detector, Picture
 from sensors.frames import Frame, Source
 from sensors.gate_line import Crossing, GateLine, Line
 from sensors.region import Region, Stillness, round_line
@@ -141,11 +141,9 @@ def make_detector(kind: str, model: Path | None) -> Detector:
     return MotionDetector()
 
 
-def _shrunk(picture: object) -> object:
+def _shrunk(picture: Picture) -> Picture:
     import cv2
-    import numpy as np
 
-    assert isinstance(picture, np.ndarray)
     if picture.shape[1] <= MOST_WIDE:
         return picture
     ratio = MOST_WIDE / picture.shape[1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensors.boxes import Boxes, Picture, suppress
+from sensors.boxes import Boxes, Picture, suppress, without_pairs
 from sensors.model import BadModel, checked
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class YoloxDetector:
         ratio = min(SIDE / height, SIDE / width)
         inner = (max(1, round(width * ratio)), max(1, round(height * ratio)))
         found = self._session.run(None, {self._input: self._planes(picture, inner)})[0][0]
-        boxes = suppress(self._people(found), MOST_OVERLAP)
+        boxes = without_pairs(suppress(self._people(found), MOST_OVERLAP))
         corners = np.clip(boxes.corners / ratio, 0, np.array([width, height] * 2, np.float32))
         return Boxes(np.asarray(corners, np.float32), boxes.scores)
 
@@ -85,8 +85,10 @@ def _session(model: Path) -> Any:
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its own that it does not export
-        raise BadModel(f"{model} cannot be loaded as a model ({error}): run `python -m sensors fetch-model`.") from error
+    except Exception as error:
+        raise BadModel(
+            f"{model} cannot be loaded as a model ({error}): run `python -m sensors fetch-model`."
+        ) from error
     shapes = [session.get_inputs()[0].shape, session.get_outputs()[0].shape]
     if shapes != [[1, 3, SIDE, SIDE], [1, len(_grid()[1]), 85]]:
         raise BadModel(f"{model} is not YOLOX-nano 416x416 (shapes {shapes}): run `python -m sensors fetch-model`.")

@@ -87,6 +87,15 @@ class VideoFile:
         if path.stat().st_size == 0:
             raise CameraTrouble(f"The video {path} is empty (0 bytes): record or copy it again.")
 
+    @property
+    def seconds(self) -> float:
+        """How long it lasts, by what its container says; 0 when it does not say."""
+        cv2 = _opencv()
+        capture = _quietly(lambda: cv2.VideoCapture(str(self._path)))
+        rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        capture.release()
+        return float(count / rate) if rate > 0 and count > 0 else 0.0
+
     def frames(self, fps: float) -> Iterator[Frame]:
         cv2 = _opencv()
         capture = _quietly(lambda: cv2.VideoCapture(str(self._path)))
@@ -110,7 +119,9 @@ class VideoFile:
                 damaged = False
                 yield Frame(number, t_s, picture)
         if damaged:
-            raise CameraTrouble(f"No picture can be read from {self._path}: it is damaged or no video; record it again.")
+            raise CameraTrouble(
+                f"No picture can be read from {self._path}: it is damaged or no video; record it again."
+            )
 
 
 class ImageFolder:
@@ -121,6 +132,7 @@ class ImageFolder:
     def __init__(self, folder: Path, images_per_s: float = 10.0) -> None:
         self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
         self._rate = images_per_s
+        self.seconds = len(self._paths) / images_per_s
         if not self._paths:
             raise CameraTrouble(f"There is no image in {folder}: put {', '.join(IMAGES)} files there.")
 

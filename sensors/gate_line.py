@@ -1,6 +1,7 @@
 """The line that is counted over, and what of a track's path is a crossing. Pure geometry, standard library only.
 
-`in` is over to the right-hand side of someone who walks from the line's first point to its second, as seen in the picture.
+`in` is over to the right-hand side of someone who walks from the line's first point to its second, as seen in the
+picture.
 """
 
 from __future__ import annotations

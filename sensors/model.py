@@ -36,7 +36,9 @@ def checked(model: Path) -> Path:
     if len(found) < SIZE:
         raise BadModel(f"The model {model} is cut short, {len(found)} of {SIZE} bytes: {_AGAIN} --to {model}`.")
     if hashlib.sha256(found).hexdigest() != SHA256:
-        raise BadModel(f"The model {model} is not the YOLOX-nano this version was measured with: {_AGAIN} --to {model}`.")
+        raise BadModel(
+            f"The model {model} is not the YOLOX-nano this version was measured with: {_AGAIN} --to {model}`."
+        )
     return model
 
 
@@ -50,7 +52,7 @@ def fetch(source: str, target: Path) -> Path:
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
         if digest != SHA256:
             raise BadModel(
-                f"{source} has SHA-256 {digest}, not {SHA256}: take YOLOX-nano 416x416 from another mirror; nothing was kept."
+                f"{source} has SHA-256 {digest}, not {SHA256}: take YOLOX-nano from another mirror; nothing was kept."
             )
         partial.replace(target)
     except OSError as error:

@@ -26,7 +26,9 @@ class Preview:
     def __enter__(self) -> Preview:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._writer is not None:
             self._writer.release()
 
@@ -52,14 +54,18 @@ def annotated(look: Look, line: Line, totals: dict[str, int]) -> Any:
         left, top, right, bottom = (int(part) for part in track.corners)
         cv2.rectangle(picture, (left, top), (right, bottom), GREEN, 2)
         cv2.putText(picture, str(track.number), (left, max(12, top - 4)), FONT, 0.5, GREEN, 1)
-    cv2.putText(picture, f"in {totals['in']}  out {totals['out']}  {look.frame.t_s:.1f} s", (8, 20), FONT, 0.6, AMBER, 2)
+    cv2.putText(
+        picture, f"in {totals['in']}  out {totals['out']}  {look.frame.t_s:.1f} s", (8, 20), FONT, 0.6, AMBER, 2
+    )
     return picture
 
 
 def _writer(path: Path, fps: float, width: int, height: int) -> Any:
     import cv2
 
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
     if not writer.isOpened():
-        raise CameraTrouble(f"The preview {path} cannot be written: give a path that ends in .mp4 in a folder you may use.")
+        raise CameraTrouble(
+            f"The preview {path} cannot be written: give a path that ends in .mp4 in a folder you may use."
+        )
     return writer

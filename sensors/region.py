@@ -42,7 +42,7 @@ def round_line(line: Line, width: int, height: int) -> Region:
 
 
 class Stillness:
-    """Tells cheaply whether anything moved since the last look: grey, 160 wide, against the picture before and a slow mean."""
+    """Tells cheaply whether anything moved: grey, 160 wide, against the picture before and against a slow mean."""
 
     WIDE = 160
     STEP = 12

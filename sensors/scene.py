@@ -5,8 +5,8 @@
 >>> scene.truth()
 (TrueCrossing(t_s=4.2, direction='in', walker=0), …)
 
-A live camera made of it: ``source = "scene:7"`` in an agent's configuration, or `LiveScene`, into which `LiveScene.send`
-puts one more walker.
+A live camera made of it: ``source = "scene:7"`` in an agent's configuration, or `LiveScene`, into which
+`LiveScene.send` puts one more walker.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class Walker:
 class Stage:
     """A picture of given size with a background, walkers, and what the light does."""
 
-    def __init__(self, seed: int, width: int, height: int, steep: bool = False, drift: bool = False, shadows: bool = False):
+    def __init__(
+        self, seed: int, width: int, height: int, steep: bool = False, drift: bool = False, shadows: bool = False
+    ):
         self.width, self.height, self.steep = width, height, steep
         self._drift, self._shadows = drift, shadows
         rng = np.random.default_rng(seed)
@@ -112,7 +114,10 @@ class Stage:
             draw.shadow(picture, pose, 0.8)
         if walker.body == "pusher":
             draw.cycle(picture, pose, 0.25)
-        figures: dict[Body, Callable[[Any, draw.Pose, draw.Look], None]] = {"rider": draw.rider, "above": draw.from_above}
+        figures: dict[Body, Callable[[Any, draw.Pose, draw.Look], None]] = {
+            "rider": draw.rider,
+            "above": draw.from_above,
+        }
         figures.get(walker.body, draw.person)(picture, pose, walker.look)
 
     def truth(self, line: Line, walkers: Sequence[Walker] | None = None) -> tuple[TrueCrossing, ...]:
@@ -136,8 +141,8 @@ class Scene:
     """Footage of one kind (see `KINDS`), ``seconds`` long, the same for the same seed."""
 
     def __init__(
-        self, seed: int, kind: str = "single", seconds: float = 60.0, width: int = 640, height: int = 360, fps: float = 10.0,
-        line: Line | None = None,
+        self, seed: int, kind: str = "single", seconds: float = 60.0, width: int = 640, height: int = 360,
+        fps: float = 10.0, line: Line | None = None,
     ) -> None:  # fmt: skip
         from sensors.scene_kinds import KINDS, Director
 
@@ -166,7 +171,7 @@ class Scene:
         import cv2
 
         size = (self.stage.width, self.stage.height)
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), self.fps, size)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), self.fps, size)
         if not writer.isOpened():
             raise CameraTrouble(f"{path} cannot be written: give a path that ends in .mp4 in a folder you may use.")
         for frame in self.frames():

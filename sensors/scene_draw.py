@@ -13,8 +13,8 @@ Picture = Any
 SKINS = ((120, 160, 205), (95, 135, 190), (70, 100, 150), (140, 180, 225))
 HAIRS = ((20, 20, 25), (35, 40, 60), (60, 70, 90), (150, 150, 150))
 CLOTHES = (
-    (40, 40, 45), (120, 60, 30), (60, 60, 150), (70, 110, 60), (150, 150, 155), (60, 30, 90), (30, 90, 150), (110, 110, 40),
-    (90, 40, 40), (200, 200, 205),
+    (40, 40, 45), (120, 60, 30), (60, 60, 150), (70, 110, 60), (150, 150, 155),
+    (60, 30, 90), (30, 90, 150), (110, 110, 40), (90, 40, 40), (200, 200, 205),
 )  # fmt: skip
 TROUSERS = ((60, 45, 35), (35, 35, 35), (100, 80, 60), (80, 90, 100))
 SHIFT = 4
@@ -36,7 +36,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a figure's feet are in pixels, how tall it is, which way it faces (-1 left, 1 right), and its step's phase."""
+    """Where a figure's feet are in pixels, how tall it is, where it faces (-1 left, 1 right), and its step's phase."""
 
     x: float
     y: float
@@ -83,19 +83,35 @@ def shadow(picture: Picture, pose: Pose, length: float) -> None:
 
 def person(picture: Picture, pose: Pose, look: Look) -> None:
     """An upright figure seen from the side: legs, coat, arms, head, in that order."""
-    swing = math.sin(pose.phase) * (0.16 if pose.walking else 0.03)
+    swing = math.sin(pose.phase) * (0.17 if pose.walking else 0.05)
     hip, shoulder = 0.5, 0.82
-    _limb(picture, pose, (0, hip), (-swing * 0.5 - 0.01, 0.26), (-swing, 0.02), 0.085, _darker(look.trousers))
-    _limb(picture, pose, (0, shoulder - 0.02), (swing * 0.5, 0.62), (swing * 0.9 + 0.03, 0.47), 0.05, _darker(look.coat))
-    _limb(picture, pose, (0, hip), (swing * 0.5 + 0.03, 0.26), (swing, 0.02), 0.09, look.trousers)
+    _limb(picture, pose, (0, hip), (-swing * 0.5 - 0.01, 0.26), (-swing, 0.02), 0.10, _darker(look.trousers))
+    _limb(
+        picture,
+        pose,
+        (-0.05, shoulder - 0.03),
+        (swing * 0.5 - 0.12, 0.62),
+        (swing * 0.9 - 0.09, 0.47),
+        0.055,
+        _darker(look.coat),
+    )
+    _limb(picture, pose, (0, hip), (swing * 0.5 + 0.03, 0.26), (swing, 0.02), 0.105, look.trousers)
     _blob(picture, pose, (swing + 0.03, 0.02), (0.06, 0.02), _darker(look.hair))
     _blob(picture, pose, (-swing + 0.03, 0.02), (0.06, 0.02), _darker(look.hair))
     _torso(picture, pose, look, hip, shoulder)
-    _limb(picture, pose, (0, shoulder - 0.03), (-swing * 0.5, 0.62), (-swing * 0.9 + 0.04, 0.47), 0.055, _darker(look.coat, 0.9))
-    _blob(picture, pose, (-swing * 0.9 + 0.05, 0.455), (0.022, 0.025), look.skin)
+    _limb(
+        picture,
+        pose,
+        (0.05, shoulder - 0.03),
+        (-swing * 0.5 + 0.1, 0.62),
+        (-swing * 0.9 + 0.11, 0.47),
+        0.06,
+        _darker(look.coat, 0.9),
+    )
+    _blob(picture, pose, (-swing * 0.9 + 0.11, 0.455), (0.026, 0.028), look.skin)
     _blob(picture, pose, (0.0, 0.86), (0.03, 0.04), look.skin)
-    _blob(picture, pose, (0.01, 0.925), (0.055, 0.07), look.skin)
-    _blob(picture, pose, (-0.012, 0.95), (0.058, 0.055), look.hair)
+    _blob(picture, pose, (0.01, 0.925), (0.06, 0.072), look.skin)
+    _blob(picture, pose, (-0.012, 0.95), (0.063, 0.058), look.hair)
 
 
 def rider(picture: Picture, pose: Pose, look: Look) -> None:
@@ -118,7 +134,9 @@ def cycle(picture: Picture, pose: Pose, ahead: float = 0.0) -> None:
         at = _at(pose, ahead + offset, 0.15)
         cv2.circle(picture, at, wheel, (30, 30, 30), max(2, int(pose.height * 0.02)), cv2.LINE_AA, SHIFT)
     frame = [_at(pose, ahead + x, y) for x, y in ((-0.28, 0.15), (0.0, 0.2), (0.22, 0.45), (0.28, 0.15))]
-    cv2.polylines(picture, [np.array(frame)], False, (40, 40, 160), max(2, int(pose.height * 0.025)), cv2.LINE_AA, SHIFT)
+    cv2.polylines(
+        picture, [np.array(frame)], False, (40, 40, 160), max(2, int(pose.height * 0.025)), cv2.LINE_AA, SHIFT
+    )
 
 
 def from_above(picture: Picture, pose: Pose, look: Look) -> None:
@@ -139,11 +157,16 @@ def from_above(picture: Picture, pose: Pose, look: Look) -> None:
 def _torso(picture: Picture, pose: Pose, look: Look, hip: float, shoulder: float) -> None:
     import cv2
 
-    half = 0.085 * look.stout
+    half = 0.115 * look.stout
     outline = ((-half, hip - 0.08), (-half * 1.05, shoulder - 0.06), (-0.03, shoulder + 0.03), (0.04, shoulder + 0.03),
                (half * 1.1, shoulder - 0.07), (half, hip - 0.08))  # fmt: skip
     cv2.fillPoly(picture, [np.array([_at(pose, x, y) for x, y in outline])], look.coat, cv2.LINE_AA, SHIFT)
-    light = ((half * 0.3, hip - 0.06), (half * 0.3, shoulder - 0.02), (half * 0.9, shoulder - 0.08), (half * 0.9, hip - 0.06))
+    light = (
+        (half * 0.3, hip - 0.06),
+        (half * 0.3, shoulder - 0.02),
+        (half * 0.9, shoulder - 0.08),
+        (half * 0.9, hip - 0.06),
+    )
     cv2.fillPoly(picture, [np.array([_at(pose, x, y) for x, y in light])], _darker(look.coat, 1.15), cv2.LINE_AA, SHIFT)
 
 

@@ -41,7 +41,7 @@ class Director:
         self.middle = (line.x1 + line.x2) / 2 if self._sideways else (line.y1 + line.y2) / 2
 
     def walkers(self, plan: Plan, seconds: float) -> Iterator[Walker]:
-        """Everyone of a scene. The next sets out when the last group has gone, so that classes stay what they are called."""
+        """Everyone of a scene. A group sets out when the last has gone, so that classes stay what they are called."""
         t_s = 2.0
         while True:
             group = plan.act(self, t_s)
@@ -57,20 +57,31 @@ class Director:
     def between(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
 
-    def passer(self, t_s: float, direction: Direction, body: Body = "adult", **how: float) -> Walker:
+    def passer(
+        self,
+        t_s: float,
+        direction: Direction,
+        body: Body = "adult",
+        lane: float | None = None,
+        speed: float | None = None,
+    ) -> Walker:
         """One who walks right through."""
-        return self.walker(t_s, direction, (), body, **how)
+        return self.walker(t_s, direction, (), body, lane, speed)
 
     def walker(
         self, t_s: float, direction: Direction, stops: Sequence[tuple[float, float]], body: Body = "adult",
         lane: float | None = None, speed: float | None = None, back: bool = False,
     ) -> Walker:  # fmt: skip
-        """One who stands at each of ``stops`` (place past the line in the direction walked, seconds), then goes on or back."""
+        """One who stands at each of ``stops`` (place past the line as walked, seconds), then goes on or back."""
         forward = self._in if direction == "in" else -self._in
         speed = speed or self.between(0.14, 0.24)
         lane = lane if lane is not None else self.lane(body)
         begin, end = self._ends(forward, body)
-        places = [(begin, 0.0), *((self.middle + forward * past, wait) for past, wait in stops), (begin if back else end, 0.0)]
+        places = [
+            (begin, 0.0),
+            *((self.middle + forward * past, wait) for past, wait in stops),
+            (begin if back else end, 0.0),
+        ]
         return Walker(body, self._knots(t_s, places, lane, speed), some_look(self.rng), self.between(0.92, 1.08))
 
     def lane(self, body: Body = "adult") -> float:
@@ -105,7 +116,9 @@ def single(body: Body = "adult", speed: tuple[float, float] = (0.14, 0.24)) -> A
     return lambda stage, t_s: [stage.passer(t_s, stage.either(), body, speed=stage.between(*speed))]
 
 
-def pair(body: Body = "adult", beside: tuple[float, float] = (0.05, 0.1), behind: tuple[float, float] = (0.25, 0.5)) -> Act:
+def pair(
+    body: Body = "adult", beside: tuple[float, float] = (0.05, 0.1), behind: tuple[float, float] = (0.25, 0.5)
+) -> Act:
     """Two who keep step: ``beside`` each other by so much of the picture, the second ``behind`` by so many seconds."""
 
     def act(stage: Director, t_s: float) -> list[Walker]:
@@ -134,8 +147,8 @@ def meeting(stage: Director, t_s: float) -> list[Walker]:
     """Two from both sides, one hiding the other for a moment near the line."""
     speed = stage.between(0.15, 0.22)
     lane = stage.between(0.66, 0.85)
-    return [stage.passer(t_s, "in", lane=lane, speed=speed),
-            stage.passer(t_s + stage.between(-0.4, 0.4), "out", lane=lane + stage.between(0.04, 0.1), speed=speed)]  # fmt: skip
+    later, beside = t_s + stage.between(-0.4, 0.4), lane + stage.between(0.04, 0.1)
+    return [stage.passer(t_s, "in", lane=lane, speed=speed), stage.passer(later, "out", lane=beside, speed=speed)]
 
 
 def with_child(stage: Director, t_s: float) -> list[Walker]:

@@ -1,14 +1,16 @@
 """Which box is whom: boxes of one frame joined to the tracks of the frames before.
 
-Three passes, each over what the one before left: overlap of boxes grown by a buffer, then the same with weak boxes (someone
-half hidden), then distance between centres, allowed to grow with box WIDTH and time. A gate that grows with height
-would swap tall people who stand close.
+Three passes, each over what the one before left: overlap of boxes grown by a buffer, then the same with weak boxes
+(someone half hidden), then distance between centres, allowed to grow with box WIDTH and time. A gate that grows with
+height would swap tall people who stand close.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from sensors.boxes import Boxes, overlaps
 if TYPE_CHECKING:
     from sensors.boxes import Floats
 
-SURE = 0.40
+SURE = 0.35
 """Score that begins a track."""
 
 CONFIRMED = 3
@@ -33,21 +35,29 @@ WIDTHS_PER_S = 2.5
 
 SLACK_WIDTHS = 0.6
 MOST_WIDTHS = 2.5
+WAY = 8
+"""Centres that a walker's speed is taken from."""
+
 LOST_S = 1.5
-"""A track not seen for so long is over."""
+"""A walker not seen for so long is over."""
+
+STOOD_S = 5.0
+"""Someone who stood when last seen is expected there for longer."""
+
+SLOW = 0.3
+"""Widths a second below which someone stands."""
 
 
 @dataclass
 class Track:
-    """One walker. ``speed`` in pixels a second; ``score`` the running mean of its boxes' scores."""
+    """One walker. ``way`` are its last centres (t_s, x, y); ``score`` the running mean of its boxes' scores."""
 
     number: int
     corners: Floats
     seen_s: float
     score: float
     hits: int = 1
-    speed: tuple[float, float] = (0.0, 0.0)
-    oldest_s: float = 0.0
+    way: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=WAY))
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -61,19 +71,14 @@ class Track:
     def moved(self, t_s: float) -> Floats:
         """Where its box should be at ``t_s``; a speed is not trusted for longer than half a second."""
         ahead = min(t_s - self.seen_s, 0.5)
-        x, y = self.speed[0] * ahead, self.speed[1] * ahead
+        across, down = _slope(self.way)
+        x, y = across * ahead, down * ahead
         return self.corners + np.array([x, y, x, y], np.float32)
 
     def seen(self, corners: Floats, score: float, t_s: float) -> None:
         """Take a box as the track's next."""
-        was, self.corners = self.centre, corners
-        passed_s = max(t_s - self.seen_s, 1e-3)
-        share = 0.4 if self.hits > 1 else 1.0
-        now = self.centre
-        self.speed = (
-            self.speed[0] + share * ((now[0] - was[0]) / passed_s - self.speed[0]),
-            self.speed[1] + share * ((now[1] - was[1]) / passed_s - self.speed[1]),
-        )
+        self.corners = corners
+        self.way.append((t_s, *self.centre))
         self.score += (score - self.score) * 0.3
         self.seen_s, self.hits = t_s, self.hits + 1
 
@@ -90,6 +95,7 @@ class Tracker:
         """Nothing moved for so long and nobody looked: nobody is lost by that."""
         for track in self.tracks:
             track.seen_s += passed_s
+            track.way.clear()
 
     def update(self, boxes: Boxes, t_s: float) -> list[Track]:
         """Join ``boxes`` seen at ``t_s`` to the tracks."""
@@ -120,15 +126,21 @@ class Tracker:
         return np.array([place for at, place in enumerate(which) if at not in taken], int)
 
     def _begin(self, boxes: Boxes, place: int, t_s: float) -> None:
-        self.tracks.append(Track(self._next, boxes.corners[place], t_s, float(boxes.scores[place]), oldest_s=t_s))
+        track = Track(self._next, boxes.corners[place], t_s, float(boxes.scores[place]))
+        track.way.append((t_s, *track.centre))
+        self.tracks.append(track)
         self._next += 1
 
     def _end(self, t_s: float) -> None:
         """End who was not seen for long; someone seen once or twice only is forgotten sooner."""
-        patience = [LOST_S if track.hits >= CONFIRMED else LOST_S / 3 for track in self.tracks]
-        gone = [track.number for track, most in zip(self.tracks, patience, strict=True) if t_s - track.seen_s > most]
-        self.over = gone
-        self.tracks = [track for track in self.tracks if track.number not in gone]
+        self.over = [track.number for track in self.tracks if t_s - track.seen_s > _patience(track)]
+        self.tracks = [track for track in self.tracks if track.number not in self.over]
+
+
+def _patience(track: Track) -> float:
+    if track.hits < CONFIRMED:
+        return LOST_S / 3
+    return STOOD_S if math.hypot(*_slope(track.way)) < SLOW * track.width else LOST_S
 
 
 def cheapest_pairs(costs: Any) -> list[tuple[int, int]]:
@@ -144,6 +156,18 @@ def cheapest_pairs(costs: Any) -> list[tuple[int, int]]:
             rows.discard(row)
             columns.discard(column)
     return pairs
+
+
+def _slope(way: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Pixels a second along ``way`` by least squares, because legs swing a box from frame to frame."""
+    if len(way) < 3:
+        return 0.0, 0.0
+    count = len(way)
+    mean_t, mean_x, mean_y = (sum(each[axis] for each in way) / count for axis in range(3))
+    spread = sum((t - mean_t) ** 2 for t, _, _ in way)
+    across = sum((t - mean_t) * (x - mean_x) for t, x, _ in way) / spread
+    down = sum((t - mean_t) * (y - mean_y) for t, _, y in way) / spread
+    return across, down
 
 
 def _by_overlap(tracks: list[Track], corners: Floats, t_s: float) -> Any:

@@ -1,0 +1,135 @@
+"""The device's process: sensors write to the outbox, one thread sends it. A lost camera, network or disk stops neither."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from sensors import faults
+from sensors.config import AgentConfig, CameraConfig, SensorConfig
+from sensors.desk import Desk, Sensor
+from sensors.device_clock import DeviceClock
+from sensors.outbox import Outbox, OutboxTrouble
+from sensors.uplink_http import BackOff, HttpUplink, Sender
+
+log = logging.getLogger("sensors")
+
+OLD_MS = 24 * 3_600_000
+MANY = 100_000
+"""Beyond a day or so many reports, counts are summed by the minute."""
+
+AWAY_S = 300.0
+LAST_CALL_S = 30.0
+"""How long a finished agent goes on trying to hand over what is left."""
+
+
+class Agent:
+    """Runs a configuration. ``extra`` are sensors of your own; see docs/sensors.md."""
+
+    def __init__(self, config: AgentConfig, extra: Sequence[Sensor] = (), back_off: BackOff | None = None) -> None:
+        self._config = config
+        self._clock = DeviceClock()
+        self.outbox = Outbox(config.outbox, config.device, self._clock)
+        self.desk = Desk(self.outbox, self._clock, config.config, config.ingest_key)
+        self._uplink = HttpUplink(config.server, config.token, config.ca_file)
+        self._sender = Sender(self.outbox, self._uplink, self._clock, back_off)
+        self._sensors = [*(_made(each) for each in config.sensors), *extra]
+        self._stop = threading.Event()
+        self._heard_s = time.monotonic()
+        self._beat_s = self._compacted_s = -float("inf")
+
+    def stop(self) -> None:
+        """Ask `run` to return; may be called from a signal handler."""
+        self._stop.set()
+        self.desk.news.set()
+
+    def run(self) -> None:
+        """Until `stop`, or until every sensor is at its end and everything is sent."""
+        threads = [threading.Thread(target=self._sense, args=(each,), daemon=True) for each in self._sensors]
+        for thread in threads:
+            thread.start()
+        while not self._stop.is_set() and any(thread.is_alive() for thread in threads):
+            self._wait(self._turn())
+        self._stop.set()
+        for thread in threads:
+            thread.join(10)
+        self._last_call()
+        self._uplink.close()
+        self.outbox.close()
+
+    def _sense(self, sensor: Sensor) -> None:
+        """A sensor's outermost loop: one that breaks is told and leaves the others running."""
+        try:
+            sensor.run(self.desk, self._stop)
+        except Exception:
+            log.exception("The sensor %s stopped; the others go on.", type(sensor).__name__)
+            self.desk.fault(faults.SOURCE_BAD)
+
+    def _turn(self) -> float:
+        """One round of sending; seconds until the next."""
+        try:
+            self._tend()
+            wait = self._sender.step()
+        except OutboxTrouble as error:
+            log.error("%s", error)
+            wait = self._sender.back_off.failed()
+        self._tell()
+        return wait
+
+    def _tend(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._beat_s >= self._config.heartbeat_s:
+            self._beat_s = now_s
+            self.desk.status()
+        if now_s - self._compacted_s >= 60 and self._overfull():
+            self._compacted_s = now_s
+            spared = self.outbox.compact(self._clock.now() - 60_000)
+            log.info("The outbox is full of old counts: %d reports were summed by the minute.", spared)
+
+    def _overfull(self) -> bool:
+        oldest_ms = self.outbox.oldest_ms()
+        return oldest_ms is not None and (self._clock.now() - oldest_ms > OLD_MS or self.outbox.size() > MANY)
+
+    def _tell(self) -> None:
+        """Note what the last exchange was like."""
+        if not self._sender.trouble:
+            self._heard_s = time.monotonic()
+        elif self._sender.back_off.failures in (1, 10):
+            log.warning("Nothing sent yet: %s", self._sender.trouble)
+        self.desk.fault(faults.SERVER_AWAY, time.monotonic() - self._heard_s > AWAY_S)
+        self.desk.fault(faults.TOKEN_REFUSED, self._sender.status in (401, 403))
+        self.desk.fault(faults.REPORT_REFUSED, self._sender.refused > 0)
+        self.desk.fault(faults.CLOCK_JUMPED, self._clock.jumps > 0)
+
+    def _wait(self, wait_s: float) -> None:
+        """Wait out a failure whole; with nothing to send, until there is news or a heartbeat is due."""
+        if wait_s > 0:
+            self._stop.wait(wait_s)
+        elif wait_s < 0:
+            self.desk.news.wait(min(5.0, max(0.1, self._beat_s + self._config.heartbeat_s - time.monotonic())))
+            self.desk.news.clear()
+
+    def _last_call(self) -> None:
+        """Hand over what is left; what cannot be sent stays in the outbox for the next start."""
+        until_s = time.monotonic() + LAST_CALL_S
+        try:
+            self.desk.status()
+            while (wait := self._sender.step()) >= 0:
+                if time.monotonic() + wait > until_s:
+                    log.warning("%d reports stay in the outbox: %s", self.outbox.size(), self._sender.trouble)
+                    return
+                time.sleep(wait)
+        except OutboxTrouble as error:
+            log.error("%s", error)
+
+
+def _made(config: SensorConfig) -> Sensor:
+    if isinstance(config, CameraConfig):
+        from sensors.sensor_camera import CameraSensor
+
+        return CameraSensor(config)
+    from sensors.qr import CheckpointSensor
+
+    return CheckpointSensor(config)

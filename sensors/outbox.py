@@ -1,0 +1,270 @@
+"""What a device has to say and nobody has confirmed yet: one SQLite file that survives a pulled plug.
+
+A report has its identity (device, boot, seq) and its bytes from the moment it is written; it is sent again exactly so.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from sensors.device_clock import DeviceClock, monotonic_ms
+from sensors.wire import Count, Gap, Report, Span, decode
+
+MOST_BOOT = (1 << 53) - 1
+MINUTE_MS = 60_000
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS boots (boot INTEGER PRIMARY KEY, begun_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS reports (
+  device TEXT NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, steady_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (device, boot, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused (
+  device TEXT NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL, why TEXT NOT NULL, body TEXT NOT NULL,
+  PRIMARY KEY (device, boot, seq)
+) WITHOUT ROWID;
+"""
+
+
+class OutboxTrouble(RuntimeError):
+    """The outbox cannot be written; the message names the remedy."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One report in the outbox."""
+
+    boot: int
+    seq: int
+    body: str
+
+
+class Outbox:
+    """One per device process; safe to use from several threads."""
+
+    def __init__(self, path: Path, device: str, clock: DeviceClock) -> None:
+        self._path, self._device, self._clock = path, device, clock
+        self._lock = threading.Lock()
+        self._lost: list[int] = []
+        self._seq = 0
+        with self._named_trouble():
+            self._store = _opened(path)
+            self.boot = self._new_boot()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def lost(self) -> int:
+        """Reports that found no room and are not yet told as a gap."""
+        return len(self._lost)
+
+    def add(self, make: Callable[[int, int, int, int | None], Report]) -> bool:
+        """Keep the report that ``make(boot, seq, now_ms, skew_ms)`` gives; False when the disk had no room for it.
+
+        On True it is on the disk for good.
+        """
+        with self._lock:
+            self._seq += 1
+            first = self._seq
+            try:
+                report = make(self.boot, self._seq, self._clock.now(), self._clock.skew_ms)
+                self._insert([*self._gaps(), report])
+            except sqlite3.OperationalError:
+                # Full disk (or a folder that went away): counting goes on, and the hole is told once there is room.
+                self._lost.extend(range(first, self._seq + 1))
+                return False
+            self._lost.clear()
+            return True
+
+    def oldest(self, most: int) -> list[Kept]:
+        """The reports to send next, oldest boot first."""
+        found = self._read(
+            "SELECT r.boot, r.seq, r.body FROM reports r JOIN boots b ON b.boot = r.boot"
+            " WHERE r.device = ? ORDER BY b.begun_ms, r.boot, r.seq LIMIT ?",
+            (self._device, most),
+        )
+        return [Kept(boot, seq, body) for boot, seq, body in found]
+
+    def delete(self, answered: Iterable[tuple[int, int]]) -> None:
+        """Forget what the server said it keeps."""
+        rows = [(self._device, boot, seq) for boot, seq in answered]
+        self._write(
+            lambda: self._store.executemany("DELETE FROM reports WHERE device = ? AND boot = ? AND seq = ?", rows)
+        )
+
+    def set_aside(self, kept: Kept, why: str) -> None:
+        """A report that the server cannot read: out of the way, not out of the world."""
+        key = (self._device, kept.boot, kept.seq)
+
+        def move() -> None:
+            self._store.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?, ?)", (*key, why[:500], kept.body))
+            self._store.execute("DELETE FROM reports WHERE device = ? AND boot = ? AND seq = ?", key)
+
+        self._write(move)
+
+    def size(self) -> int:
+        return int(self._read("SELECT count(*) FROM reports WHERE device = ?", (self._device,))[0][0])
+
+    def oldest_ms(self) -> int | None:
+        """When the oldest waiting report was written, by the wall clock."""
+        found = self._read("SELECT min(at_ms) FROM reports WHERE device = ?", (self._device,))
+        return None if found[0][0] is None else int(found[0][0])
+
+    def compact(self, before_ms: int) -> int:
+        """Replace counts written before ``before_ms`` by sums per minute; how many reports that spared."""
+        rows = self._read(
+            "SELECT boot, seq, kind, body FROM reports WHERE device = ? AND at_ms < ? ORDER BY boot, seq",
+            (self._device, before_ms),
+        )
+        sums = list(_sums(rows))
+        if not sums:
+            return 0
+        with self._lock:
+            self._store.execute("BEGIN IMMEDIATE")
+            try:
+                self._replace(sums)
+                self._store.execute("COMMIT")
+            except sqlite3.Error:
+                self._store.execute("ROLLBACK")
+                raise
+        return sum(len(each) - 1 for each in sums)
+
+    def _replace(self, sums: Sequence[Sequence[Count]]) -> None:
+        for counts in sums:
+            self._seq += 1
+            self._put(_sum(counts, self.boot, self._seq))
+            self._store.executemany(
+                "DELETE FROM reports WHERE device = ? AND boot = ? AND seq = ?",
+                [(self._device, each.boot, each.seq) for each in counts],
+            )
+
+    def _gaps(self) -> list[Report]:
+        """Gap reports for what was lost; numbered after the report being written."""
+        found: list[Report] = []
+        for _, run in groupby(enumerate(self._lost), lambda pair: pair[1] - pair[0]):
+            lost = [seq for _, seq in run]
+            self._seq += 1
+            at, skew = self._clock.now(), self._clock.skew_ms
+            found.append(
+                Gap(boot=self.boot, seq=self._seq, at=at, skew_ms=skew, from_=lost[0], to=lost[-1], reason="disk")
+            )
+        return found
+
+    def _insert(self, reports: Sequence[Report]) -> None:
+        self._store.execute("BEGIN IMMEDIATE")
+        try:
+            for report in reports:
+                self._put(report)
+            self._store.execute("COMMIT")
+        except sqlite3.Error:
+            if self._store.in_transaction:
+                self._store.execute("ROLLBACK")
+            raise
+
+    def _put(self, report: Report) -> None:
+        row = (self._device, report.boot, report.seq, report.KIND, report.at, monotonic_ms(), report.encode())
+        self._store.execute("INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def _new_boot(self) -> int:
+        """A number for this start, on the disk before anything bears it: a reused one would look like a resend."""
+        boot = secrets.randbelow(MOST_BOOT) + 1
+        self._store.execute("INSERT INTO boots VALUES (?, ?)", (boot, self._clock.now()))
+        return boot
+
+    def _read(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._lock, self._named_trouble():
+            return self._store.execute(sql, values).fetchall()
+
+    def _write(self, action: Callable[[], object]) -> None:
+        with self._lock, self._named_trouble():
+            self._store.execute("BEGIN IMMEDIATE")
+            try:
+                action()
+                self._store.execute("COMMIT")
+            except sqlite3.Error:
+                if self._store.in_transaction:
+                    self._store.execute("ROLLBACK")
+                raise
+
+    def _named_trouble(self) -> _NamedTrouble:
+        return _NamedTrouble(self._path)
+
+
+class _NamedTrouble:
+    """Turns SQLite's words into ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.DatabaseError):
+            raise OutboxTrouble(
+                f"The outbox {self._path} cannot be used ({error}): make room on its disk, or check that the folder may"
+                " be written; a damaged file can be moved away, a new one is made."
+            ) from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    store = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    store.execute("PRAGMA journal_mode = WAL")
+    store.execute("PRAGMA synchronous = FULL")
+    store.executescript(SCHEMA)
+    return store
+
+
+def _sums(rows: Sequence[tuple[object, ...]]) -> Iterator[list[Count]]:
+    """Counts that one sum may stand for: same minute, gate, direction and skew, with no number missing between them.
+
+    A missing number was perhaps answered already; a span over it would take that count back.
+    """
+    for run in _runs(rows):
+        groups: dict[tuple[object, ...], list[Count]] = {}
+        for report in run:
+            if isinstance(report, Count) and report.replaces is None and report.from_ms is None:
+                key = (report.at // MINUTE_MS, report.gate, report.direction, report.skew_ms)
+                groups.setdefault(key, []).append(report)
+        yield from (counts for counts in groups.values() if len(counts) > 1 and _unmixed(counts, run))
+
+
+def _runs(rows: Sequence[tuple[object, ...]]) -> Iterator[list[Report]]:
+    run: list[Report] = []
+    for boot, seq, _, body in rows:
+        if run and (run[-1].boot != boot or run[-1].seq + 1 != seq):
+            yield run
+            run = []
+        run.append(decode(str(body)).report)
+    if run:
+        yield run
+
+
+def _unmixed(counts: Sequence[Count], run: Sequence[Report]) -> bool:
+    """Whether no other count of the gate and direction lies inside the span (a clock set back can do that)."""
+    inside = [each for each in run if counts[0].seq <= each.seq <= counts[-1].seq and isinstance(each, Count)]
+    same = [each for each in inside if (each.gate, each.direction) == (counts[0].gate, counts[0].direction)]
+    return len(same) == len(counts)
+
+
+def _sum(counts: Sequence[Count], boot: int, seq: int) -> Count:
+    first, last = counts[0], counts[-1]
+    return Count(
+        boot=boot,
+        seq=seq,
+        at=max(each.at for each in counts),
+        skew_ms=last.skew_ms,
+        gate=last.gate,
+        direction=last.direction,
+        n=sum(each.n for each in counts),
+        from_ms=min(each.at for each in counts),
+        replaces=Span(boot=first.boot, from_=first.seq, to=last.seq),
+    )

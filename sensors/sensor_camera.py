@@ -1,0 +1,52 @@
+"""A camera over a gate: every crossing of its line becomes a count."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sensors import faults
+from sensors.boxes import Detector
+from sensors.config import CameraConfig
+from sensors.counter import Counter, make_detector
+from sensors.desk import Desk
+from sensors.frames import Frame
+from sensors.gate_line import Direction
+from sensors.model import BadModel
+from sensors.watching import Watch
+
+OTHER: dict[Direction, Direction] = {"in": "out", "out": "in"}
+
+
+class CameraSensor:
+    """Counts with YOLOX, or by motion where there is no model that can be used (and says so as a fault)."""
+
+    def __init__(self, config: CameraConfig) -> None:
+        self._config = config
+
+    def run(self, desk: Desk, stop: threading.Event) -> None:
+        watch = Watch(self._config.source, self._config.fps, self._config.pace, self._config.repeat)
+        watch.each(desk, stop, lambda: self._counting(desk))
+
+    def _counting(self, desk: Desk) -> Callable[[Frame, int], None]:
+        counter = Counter(self._detector(desk), [self._config.line])
+
+        def take(frame: Frame, at_ms: int) -> None:
+            for _, crossing in counter.look(frame).crossings:
+                direction = OTHER[crossing.direction] if self._config.flip else crossing.direction
+                crossed_ms = at_ms - round((frame.t_s - crossing.t_s) * 1000)
+                desk.count(self._config.gate, direction, confidence=crossing.confidence, at_ms=crossed_ms)
+
+        return take
+
+    def _detector(self, desk: Desk) -> Detector:
+        try:
+            detector = make_detector(self._config.detector, self._config.model and Path(self._config.model))
+        except (BadModel, ImportError) as error:
+            logging.getLogger("sensors").error("%s", error)
+            desk.fault(faults.MODEL_BAD)
+            return make_detector("motion", None)
+        desk.fault(faults.MODEL_BAD, on=False)
+        return detector
