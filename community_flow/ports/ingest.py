@@ -56,6 +56,8 @@ class DeviceNews:
     skew_ms: int | None = None
     last_report_ms: int | None = None
     unknown_fields: int = 0
+    # False for what a person does with its reports later: the device itself was not heard.
+    heard: bool = True
     # Members of the newest status report: queue, version, config, faults, counters.
     status: Mapping[str, Any] | None = None
 
@@ -91,6 +93,18 @@ class ReportStore(Protocol):
 
     def references(self, tx: Transaction, hashes: Collection[bytes]) -> dict[bytes, Reference]:
         """One-time references by their hash."""
+        ...
+
+
+class HeldReports(Protocol):
+    """Reports from the future that wait to take part."""
+
+    def release(self, tx: Transaction, triple: tuple[str, int, int]) -> KeptReport | None:
+        """A held report is held no longer; gives it back for its mark, None when it was not held."""
+        ...
+
+    def mark(self, tx: Transaction, row: KeptReport) -> None:
+        """Note a report for the fold."""
         ...
 
 

@@ -185,6 +185,11 @@ class Devices:
             if scope.gates is None or each.gate in scope.gates
         ]  # fmt: skip
 
+    def places(self, scope: Scope) -> tuple[dict[str, Community], dict[tuple[str, str], Gate]]:
+        """Communities and gates in scope, for the form and for names."""
+        with self.db.read() as tx:
+            return self.registry.communities(tx, scope), self.registry.gates(tx, scope)
+
     def config(self, trusted: Trusted) -> Config:
         """What this device is to know about itself."""
         scope = Scope.system({trusted.community})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from community_flow.domain.errors import FlowError, TooMany
-from community_flow.domain.reports import TrayItem
+from community_flow.domain.reports import Outcome, TrayItem
 from community_flow.ports import Clock, Database
 from community_flow.ports.ingest import (
     Committer,
@@ -22,7 +22,7 @@ from community_flow.ports.ingest import (
     Submission,
     Trusted,
 )
-from community_flow.services.decoding import Decoded, Malformed, Status, decode
+from community_flow.services.decoding import Decoded, Malformed, Status, decode, decode_one
 from community_flow.services.labelling import Batch, Labelling, status_members
 from community_flow.services.trust import Trust
 from sensors.wire import Answer, Result, Through
@@ -76,6 +76,18 @@ class Ingest:
         kept = self.committer.commit(submission)
         self._tell(device, kept)
         return _answer(decoded.batch, now_ms, kept)
+
+    def retry(self, device: Trusted, text: str) -> Outcome:
+        """One report out of the tray. What still cannot be used stays where it lies."""
+        report, now_ms = decode_one(text), self.clock.now_ms()
+        batch = self._look_up(self.labelling.open(device, [report], now_ms))
+        entry = self.labelling.label(batch, 0, report)
+        if isinstance(entry, TrayItem):
+            return Outcome(entry.boot, entry.seq, "rejected", entry.reason)
+        news = DeviceNews(heard=False)
+        kept = self.committer.commit(Submission(device.device, device.community, now_ms, [entry], news))
+        self._tell(device, kept)
+        return kept.outcomes[0]
 
     def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
         batch = self._look_up(self.labelling.open(device, decoded.reports, now_ms))

@@ -51,11 +51,11 @@ class Trust:
             self._known[token_hash] = (now_ms, trusted)
         return trusted
 
-    def of_device(self, tx: Transaction, device: str, community: str) -> Trusted | None:
+    def of_device(self, tx: Transaction, device: str, community: str, *, even_revoked: bool = False) -> Trusted | None:
         """The same for work inside the program; None for a device that was revoked or never enrolled."""
         journal = self.registry.journal(tx, community)
         states = [state for _, _, state in journal.timeline("device", device).spans() if state is not None]
-        if not states or states[-1].status != "active":
+        if not states or (states[-1].status != "active" and not even_revoked):
             return None
         uid = self.registry.uid(tx, community)
         return Trusted(

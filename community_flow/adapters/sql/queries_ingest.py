@@ -19,6 +19,7 @@ from community_flow.adapters.sql.metadata import Ms
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import device_tokens, references, reports
 from community_flow.adapters.sql.tables_registry import passes
+from community_flow.domain.marks import report_subject
 from community_flow.domain.passages import report_key
 from community_flow.domain.reports import KeptReport, Outcome, TrayItem
 from community_flow.ports.ingest import Kept, Prepared, Reference, Submission
@@ -76,17 +77,30 @@ class SqlReports:
         return None if row is None else (row.device, row.community)
 
     def release(self, tx: Connection, triple: Triple) -> KeptReport | None:
-        """A held report is held no longer; gives it back for its mark, None when it was not held."""
         device, boot, seq = triple
         mine = (reports.c.device == device) & (reports.c.boot == boot) & (reports.c.seq == seq)
-        row = tx.execute(select(reports).where(mine, reports.c.held)).first()
+        row = tx.execute(select(reports).where(mine, reports.c.held)).mappings().first()
         if row is None:
             return None
         tx.execute(update(reports).where(mine).values(held=False))
-        return KeptReport(*row)._replace(held=False)
+        return KeptReport(**{name: row[name] for name in KeptReport._fields})._replace(held=False)
 
-    def mark(self, tx: Connection, row: KeptReport, subject: str) -> None:
-        """Note a report for the fold."""
+    def mark(self, tx: Connection, row: KeptReport) -> None:
+        body = msgspec.json.decode(row.body or "{}")
+        named = body.get("of")
+        subject = report_subject(
+            row.kind,
+            (row.device, row.boot, row.seq),
+            gate=row.gate,
+            direction=row.direction,
+            person=row.person,
+            pass_ref=row.pass_ref,
+            tag_ref=row.tag_ref,
+            zone=body.get("zone"),
+            of=(named["boot"], named["seq"]) if named else None,
+        )
+        if subject is None:
+            return
         key = report_key(row.t_ms, row.device, row.boot, row.seq)
         tx.execute(dirty.insert().values(community=row.community, subject=subject, lo=key, hi=key, cause=row.kind))
 
@@ -305,7 +319,7 @@ class _Work:
             news = each.news
             rows.append(
                 (
-                    each.received_ms,
+                    each.received_ms if news.heard else None,
                     news.last_report_ms,
                     news.last_report_ms,
                     news.skew_ms,
@@ -323,7 +337,7 @@ class _Work:
 
 
 _NEWS = (
-    "UPDATE device_status SET last_ms = ?,"
+    "UPDATE device_status SET last_ms = COALESCE(?, last_ms),"
     " last_report_ms = CASE WHEN last_report_ms IS NULL OR last_report_ms < ? THEN ? ELSE last_report_ms END,"
     " skew_ms = COALESCE(?, skew_ms), accepted = accepted + ?, duplicates = duplicates + ?, rejected = rejected + ?,"
     " conflicts = conflicts + ?, held = held + ?, forged = forged + ?, unknown_fields = unknown_fields + ?,"

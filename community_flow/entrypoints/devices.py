@@ -1,0 +1,322 @@
+"""Devices: the page, the operator's JSON, the tray, and what devices themselves call (claim, config)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import msgspec
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext, lazy_gettext
+from msgspec import Meta
+from werkzeug.wrappers import Response as BaseResponse
+
+from community_flow.domain.errors import TooMany
+from community_flow.domain.places import Community, DeviceKind, Gate
+from community_flow.domain.scope import Role, Scope
+from community_flow.entrypoints.access import current_scope, device, roles
+from community_flow.entrypoints.answers import cursor, items, json_response, parse, place
+from community_flow.entrypoints.problems import Problem
+from community_flow.ports import Clock
+from community_flow.ports.devices import TrayRow
+from community_flow.ports.ingest import Limits, Trusted
+from community_flow.services.devices import GATELESS, ClaimCode, Devices, DeviceState
+from community_flow.services.ingest_keys import IngestKeys
+from community_flow.services.tray import Tray
+from community_flow.services.trust import Trust
+
+OFFICE = (Role.MANAGER, Role.ADMIN)
+WATCHERS = (Role.GUARD, Role.STEWARD, *OFFICE)
+TRAY = (Role.STEWARD, *OFFICE)
+
+Text = Annotated[str, Meta(max_length=100)]
+Places = tuple[dict[str, Community], dict[tuple[str, str], Gate]]
+Ids = Annotated[list[int], Meta(max_length=1000)]
+
+STATES = {  # state: (words, tone of the pill)
+    "ok": (lazy_gettext("working"), "green"),
+    "late": (lazy_gettext("late"), "orange"),
+    "down": (lazy_gettext("silent"), "red"),
+    "never": (lazy_gettext("not set up yet"), "quiet"),
+    "skewed": (lazy_gettext("clock is wrong"), "orange"),
+    "mismatch": (lazy_gettext("contradicts itself"), "red"),
+    "fault": (lazy_gettext("reports a fault"), "orange"),
+    "revoked": (lazy_gettext("revoked"), "quiet"),
+}
+KINDS = {
+    "gate_phone": lazy_gettext("Gate phone"),
+    "camera": lazy_gettext("Camera"),
+    "checkpoint": lazy_gettext("Scanner"),
+    "beam": lazy_gettext("Beam counter"),
+    "office": lazy_gettext("Office entry"),
+    "gateway": lazy_gettext("Gateway"),
+}
+
+
+class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
+    community: Text
+    kind: DeviceKind
+    gate: Text | None = None
+    name: Text | None = None
+    csrf_token: str = ""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    code: Text
+
+
+class TrayQuery(msgspec.Struct, frozen=True, kw_only=True):
+    community: Text | None = None
+    state: Literal["open", "mended", "dismissed", "all"] = "open"
+    reason: Text | None = None
+    cursor: Text | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class Retry(msgspec.Struct, frozen=True):
+    ids: Ids
+
+
+class Dismiss(msgspec.Struct, frozen=True):
+    ids: Ids
+    reason: Text
+
+
+def blueprint(devices: Devices, tray: Tray, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock) -> Blueprint:
+    bp = Blueprint("devices", __name__)
+    _page_routes(bp, devices)
+    _operator_routes(bp, devices)
+    _tray_routes(bp, tray)
+    _device_routes(bp, devices, trust, keys, limits, clock)
+    return bp
+
+
+def _page_routes(bp: Blueprint, devices: Devices) -> None:
+    @bp.get("/devices")
+    @roles(*WATCHERS)
+    def page() -> str:
+        return _page(devices)
+
+    @bp.post("/devices")
+    @roles(*OFFICE)
+    def add() -> str:
+        wanted = parse(NewDevice, request)
+        gate = None if wanted.kind in GATELESS else wanted.gate
+        code = devices.invite(current_scope(), wanted.community, wanted.kind, gate, names=_names(wanted.name))
+        return _page(devices, code)
+
+    @bp.post("/devices/<device_id>/code")
+    @roles(*OFFICE)
+    def code(device_id: str) -> str:
+        return _page(devices, devices.new_code(current_scope(), device_id))
+
+    @bp.post("/devices/<device_id>/revoke")
+    @roles(*OFFICE)
+    def revoke(device_id: str) -> BaseResponse:
+        devices.revoke(current_scope(), device_id)
+        flash(gettext("The device is revoked. What it reported stays."))
+        return redirect(url_for("devices.page"))
+
+    @bp.post("/devices/<device_id>/checked")
+    @roles(*OFFICE)
+    def checked(device_id: str) -> BaseResponse:
+        devices.clear_mismatch(current_scope(), device_id)
+        return redirect(url_for("devices.page"))
+
+
+def _operator_routes(bp: Blueprint, devices: Devices) -> None:
+    @bp.get("/v1/devices")
+    @roles(*WATCHERS)
+    def listed() -> Response:
+        scope = current_scope().narrowed(request.args.get("community"))
+        return items([_public(each) for each in devices.list(scope)], None)
+
+    @bp.post("/v1/devices")
+    @roles(*OFFICE)
+    def enrol() -> Response:
+        wanted = parse(NewDevice, request)
+        made = devices.enrol(current_scope(), wanted.community, wanted.kind, wanted.gate, names=_names(wanted.name))
+        return json_response({"device": made.device, "token": made.token}, 201)
+
+    @bp.post("/v1/devices/<device_id>/rotate")
+    @roles(*OFFICE)
+    def rotate(device_id: str) -> Response:
+        made = devices.rotate(current_scope(), device_id)
+        return json_response({"device": made.device, "token": made.token})
+
+    @bp.post("/v1/devices/<device_id>/code")
+    @roles(*OFFICE)
+    def new_code(device_id: str) -> Response:
+        return json_response(devices.new_code(current_scope(), device_id))
+
+    @bp.post("/v1/devices/<device_id>/revoke")
+    @roles(*OFFICE)
+    def end(device_id: str) -> Response:
+        devices.revoke(current_scope(), device_id)
+        return json_response({"device": device_id, "state": "revoked"})
+
+
+def _tray_routes(bp: Blueprint, tray: Tray) -> None:
+    @bp.get("/v1/tray")
+    @roles(*TRAY)
+    def rows() -> Response:
+        query = parse(TrayQuery, request)
+        after = place(query.cursor)
+        state = None if query.state == "all" else query.state
+        found = tray.rows(
+            current_scope().narrowed(query.community),
+            state=state,
+            reason=query.reason,
+            after=int(after[0]) if after else 0,
+            limit=query.limit,
+        )
+        following = cursor(found[-1].id) if len(found) == query.limit else None
+        return items([_tray_public(row) for row in found], following)
+
+    @bp.post("/v1/tray/retry")
+    @roles(*TRAY)
+    def retry() -> Response:
+        return items(tray.retry(current_scope(), parse(Retry, request).ids), None)
+
+    @bp.post("/v1/tray/dismiss")
+    @roles(*TRAY)
+    def dismiss() -> Response:
+        wanted = parse(Dismiss, request)
+        return json_response({"dismissed": tray.dismiss(current_scope(), wanted.ids, wanted.reason)})
+
+    @bp.get("/v1/tray/export")
+    @roles(*OFFICE)
+    def export() -> Response:
+        scope = current_scope()
+        response = Response(_lines(tray, scope), content_type="application/x-ndjson")
+        response.headers["Content-Disposition"] = "attachment; filename=tray.ndjson"
+        return response
+
+
+def _device_routes(
+    bp: Blueprint, devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock
+) -> None:
+    @bp.post("/v1/device/claim")
+    @device
+    def claim() -> Response:
+        # A code has 31^10 values and fifteen minutes; a handful of tries a minute never finds one.
+        wait_s = limits.wait_s(f"claim:{request.remote_addr}", 1, clock.now_ms())
+        if wait_s > 0:
+            raise TooMany("Too many codes were tried: wait a minute.", retry_s=max(1, round(wait_s)))
+        made = devices.claim(parse(Claimed, request).code)
+        return json_response({"device": made.device, "token": made.token, "community": made.community})
+
+    @bp.get("/v1/device/config")
+    @device
+    def config() -> Response:
+        found, (kid, public) = devices.config(_trusted(trust)), keys.public()
+        return json_response(
+            {
+                "device": found.device,
+                "community": found.community,
+                "uid": found.uid.hex(),
+                "kind": found.kind,
+                "names": found.names,
+                "gates": found.gates,
+                "timezone": found.about.timezone,
+                "language": found.about.language,
+                "ingest": {"kid": kid, "key": _base64(public)},
+                "config": found.version,
+                "server_ms": clock.now_ms(),
+            }
+        )
+
+
+def _trusted(trust: Trust) -> Trusted:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    found = trust.of_token(token.strip()) if scheme.lower() == "bearer" else None
+    if found is None:
+        raise Problem(401, "untrusted-device", "This device is not trusted.", "Enrol it, then claim a new token.")
+    return found
+
+
+def _page(devices: Devices, code: ClaimCode | None = None) -> str:
+    scope = current_scope()
+    address = url_for("devices.page", _external=True).removesuffix("/devices")
+    places = devices.places(scope)
+    return render_template(
+        "devices/page.html",
+        devices=devices.list(scope),
+        places=places,
+        gate_choices=_gate_choices(places),
+        kinds=KINDS,
+        states=STATES,
+        office=scope.role in OFFICE,
+        code=code,
+        address=address,
+        qr=qr_svg(f"{address}/gate#claim={code.code}") if code else None,
+    )
+
+
+def _gate_choices(places: Places) -> dict[str, list[tuple[str, Gate]]]:
+    found: dict[str, list[tuple[str, Gate]]] = {community: [] for community in places[0]}
+    for (community, gate), data in places[1].items():
+        found.setdefault(community, []).append((gate, data))
+    return found
+
+
+def _public(each: DeviceState) -> dict[str, Any]:
+    status = each.status
+    return {
+        "device": each.device,
+        "community": each.community,
+        "gate": each.gate,
+        "kind": each.kind,
+        "names": each.names,
+        "state": each.state,
+        "last_ms": (status.last_ms or None) if status else None,
+        "skew_ms": status.skew_ms if status else None,
+        "queue": status.queue if status else None,
+        "version": status.version if status else None,
+        "faults": status.faults if status else [],
+        "tallies": _tallies(each),
+    }
+
+
+def _tallies(each: DeviceState) -> dict[str, int]:
+    names = ("accepted", "duplicates", "conflicts", "rejected", "forged", "unknown_fields", "held")
+    return {name: getattr(each.status, name, 0) for name in names}
+
+
+def _tray_public(row: TrayRow) -> dict[str, Any]:
+    return {name: value for name, value in asdict(row).items() if name != "body"}
+
+
+def _lines(tray: Tray, scope: Scope) -> Iterator[bytes]:
+    for row in tray.export(scope):
+        yield msgspec.json.encode(row) + b"\n"
+
+
+def _names(name: str | None) -> dict[str, str] | None:
+    return {"zh": name, "en": name} if name else None
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def qr_svg(text: str) -> str:
+    """A QR code as one path; black on white in both themes, because cameras want it so."""
+    import qrcode
+
+    code = qrcode.QRCode(border=0, error_correction=qrcode.constants.ERROR_CORRECT_M)
+    code.add_data(text)
+    matrix = code.get_matrix()
+    path = io.StringIO()
+    for y, row in enumerate(matrix):
+        for x, dark in enumerate(row):
+            if dark:
+                path.write(f"M{x} {y}h1v1h-1z")
+    size = len(matrix)
+    return (
+        f'<svg viewBox="0 0 {size} {size}" width="220" height="220" shape-rendering="crispEdges" role="img">'
+        f'<path d="{path.getvalue()}"/></svg>'
+    )
