@@ -1,0 +1,159 @@
+"""Cards to print: for one person, a building or everybody; who has no card yet gets one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from community_flow.domain.addresses import building_of, natural
+from community_flow.domain.errors import Invalid, NotFound
+from community_flow.domain.places import Community, Zone, named
+from community_flow.domain.scope import Scope
+from community_flow.ports import Transaction
+from community_flow.ports.audit import Look
+from community_flow.ports.cards import CardFace, CardPrinter, Paper
+from community_flow.ports.people import Found, Wanted
+from community_flow.services.passes import CardWanted, Held
+from community_flow.services.people import People
+
+AT_ONCE = 600
+"""Cards in one file; more come as one file for each building."""
+
+
+@dataclass(frozen=True)
+class Building:
+    """A building's line on the page for printing."""
+
+    building: str | None
+    zone: Zone | None
+    people: int
+    without_card: int
+
+
+class Cards:
+    def __init__(self, people: People, printer: CardPrinter) -> None:
+        self.people, self.printer = people, printer
+        self.db, self.registry, self.passes = people.db, people.registry, people.passes
+
+    def buildings(self, scope: Scope, community: str) -> list[Building]:
+        """How many people live where, and how many of them have no card."""
+        with self.db.read() as tx:
+            residents = self._named(tx, scope, community, Wanted())
+            held = self.passes.of_persons(tx, scope, [each.person for each in residents])
+            zones = {zone: state for (_, zone), state in self.registry.zones(tx, scope.narrowed(community)).items()}
+        carded = {each.state.person for each in held if _current(each)}
+        lines = []
+        for key, group in groupby(residents, key=_building):
+            members = list(group)
+            missing = sum(each.person not in carded for each in members)
+            zone = members[0].household.building if members[0].household else None
+            lines.append(Building(key, zones.get(zone or ""), len(members), missing))
+        return lines
+
+    def print(
+        self,
+        scope: Scope,
+        community: str,
+        *,
+        building: str | None = None,
+        persons: Sequence[str] = (),
+        paper: Paper = "a4",
+    ) -> bytes:
+        """The PDF for some people; those without a card are issued one. Each name in it is a look in the log."""
+        with self.db.write() as tx:
+            residents = self._named(tx, scope, community, Wanted())
+            if persons:
+                residents = [each for each in residents if each.person in set(persons)]
+            elif building is not None:
+                residents = [each for each in residents if (_building(each) or "") == building]
+            if not residents:
+                raise NotFound("Nobody to print a card for: add people first.")
+            if len(residents) > AT_ONCE:
+                raise Invalid("Over 600 cards in one file: print building by building.")
+            faces = self._faces(tx, scope, community, residents)
+        return self.printer(faces, paper)
+
+    def print_all(self, scope: Scope, community: str, paper: Paper = "a4") -> Iterator[tuple[str, bytes]]:
+        """(file name, PDF) of one building after the other, so that a large set can be sent while it is made."""
+        for line in self.buildings(scope, community):
+            name = f"cards-{community}-{line.building or 'other'}.pdf"
+            yield name, self.print(scope, community, building=line.building or "", paper=paper)
+
+    def count(self, scope: Scope, community: str) -> int:
+        return sum(line.people for line in self.buildings(scope, community))
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _named(self, tx: Transaction, scope: Scope, community: str, wanted: Wanted) -> list[Found]:
+        """Everybody of one community who has a name, in the order of doors."""
+        if not scope.sees(community):
+            raise NotFound("There is no community by that name: choose one from the list.")
+        narrowed = scope.narrowed(community)
+        found = self.people.store.find(tx, narrowed, self.people.narrowed(tx, narrowed, wanted))
+        found = [each for each in found if each.row and each.row.name]
+        return sorted(found, key=lambda each: (natural(each.unit or "~"), each.person))
+
+    def _faces(self, tx: Transaction, scope: Scope, community: str, residents: Sequence[Found]) -> list[CardFace]:
+        cards = self._cards(tx, scope, community, residents)
+        about: Community = self.registry.one(tx, scope, "community", community)[1]
+        zones = {zone: state for (_, zone), state in self.registry.zones(tx, scope.narrowed(community)).items()}
+        looks = [
+            Look(account=scope.account, role=scope.role, action="card.print", community=community, person=each.person,
+                 subject=cards[each.person].pass_id)
+            for each in residents
+        ]  # fmt: skip
+        self.people.audit.append(tx, *looks)
+        return [self._face(tx, each, cards[each.person], about, zones) for each in residents]
+
+    def _cards(self, tx: Transaction, scope: Scope, community: str, residents: Sequence[Found]) -> dict[str, Held]:
+        """A card of each person; those without one are issued theirs."""
+        persons = [each.person for each in residents]
+        cards = self._held(tx, scope, persons)
+        wanted = [
+            CardWanted(person=each.person, type=each.state.type) for each in residents if each.person not in cards
+        ]
+        if wanted:
+            self.passes.issue_cards(tx, community, wanted, scope)
+            cards = self._held(tx, scope, persons)
+        return cards
+
+    def _held(self, tx: Transaction, scope: Scope, persons: Sequence[str]) -> dict[str, Held]:
+        held = [each for each in self.passes.of_persons(tx, scope, persons) if _current(each)]
+        held.sort(key=lambda each: each.row.issued_ms)
+        return {each.state.person: each for each in held if each.state.person}
+
+    def _face(
+        self, tx: Transaction, found: Found, held: Held, community: Community, zones: dict[str, Zone]
+    ) -> CardFace:
+        language = community.language
+        zone = zones.get(found.household.building or "") if found.household else None
+        until_ms = (held.state.until_ms or 0) - 1
+        last = datetime.fromtimestamp(until_ms / 1000, ZoneInfo(community.timezone)).date()
+        return CardFace(
+            person=found.person,
+            name=found.row.name if found.row else "",
+            building=named(zone.names, language) if zone else _plain_building(found.unit, language),
+            community=named(community.names, language),
+            text=self.passes.text(tx, held),
+            short_code=held.row.short_code or "",
+            until=last.isoformat(),
+            serial=held.state.serial,
+            language=language,
+        )
+
+
+def _current(held: Held) -> bool:
+    return held.state.kind == "card" and held.state.status == "active" and held.row.sealed_handle is not None
+
+
+def _building(found: Found) -> str | None:
+    return building_of(found.unit) if found.unit else None
+
+
+def _plain_building(unit: str | None, language: str) -> str:
+    if not unit:
+        return ""
+    return f"{building_of(unit)}号楼" if language == "zh" else f"Building {building_of(unit)}"

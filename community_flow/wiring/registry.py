@@ -1,0 +1,67 @@
+"""People, passes, cards, import, visitors, places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from community_flow.adapters.cards_pdf import print_cards, qr_modules
+from community_flow.adapters.spreadsheets import read_sheet
+from community_flow.adapters.sql.queries_imports import SqlUploads
+from community_flow.adapters.sql.queries_passes import SqlPasses
+from community_flow.adapters.sql.queries_people import SqlPeople
+from community_flow.adapters.sql.queries_visitors import SqlStays
+from community_flow.services.cards import Cards
+from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.holds import Holds
+from community_flow.services.imports import Imports
+from community_flow.services.passes import Passes
+from community_flow.services.people import People
+from community_flow.services.places import Places
+from community_flow.services.pseudonyms import Pseudonyms
+from community_flow.services.visitors import Visitors
+from community_flow.wiring.core import Core
+
+
+@dataclass(frozen=True)
+class RegistryParts:
+    """What keeps people and places; shared by routes, commands and the demo."""
+
+    places: Places
+    passes: Passes
+    people: People
+    holds: Holds
+    imports: Imports
+    cards: Cards
+    visitors: Visitors
+
+
+def registry_parts(core: Core) -> RegistryParts:
+    """Made once for each core."""
+    if "registry" not in core.parts:
+        core.parts["registry"] = _build(core)
+    found: RegistryParts = core.parts["registry"]
+    return found
+
+
+def _build(core: Core) -> RegistryParts:
+    places = Places(core.db, core.registry, core.audit, core.clock)
+    passes = Passes(core.db, core.registry, SqlPasses(), CommunityKeys(core.keys), core.audit, core.clock)
+    people = People(core.db, core.registry, SqlPeople(), passes, core.audit, core.clock)
+    imports = Imports(core.db, people, places, SqlUploads(), read_sheet, core.clock)
+    return RegistryParts(
+        places, passes, people, Holds(people), imports, Cards(people, print_cards), Visitors(people, SqlStays()),
+    )  # fmt: skip
+
+
+def wire(core: Core, app: Flask) -> None:
+    from community_flow.entrypoints import imports, passes, people, places, visitors
+
+    parts = registry_parts(core)
+    pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
+    app.register_blueprint(places.blueprint(parts.places, core.clock))
+    app.register_blueprint(people.blueprint(parts.people, parts.holds, parts.places, pseudonyms))
+    app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.places))
+    app.register_blueprint(imports.blueprint(parts.imports, parts.places))
+    app.register_blueprint(visitors.blueprint(parts.visitors, parts.places, parts.passes, qr_modules))
