@@ -1,6 +1,6 @@
 // The live page: asks every second whether something changed, swaps the parts that did, and draws today's flow.
 import uPlot from "/vendor/uplot/uPlot.esm.js";
-import { freshenAges, language, serverNow } from "./shell.js";
+import { announce, freshenAges, language, serverNow } from "./shell.js";
 
 const EVERY_MS = 1000;
 const box = document.getElementById("live-now");
@@ -10,6 +10,7 @@ const clock = (ms) => new Date(ms).toLocaleTimeString(language, { timeZone: box.
 let tag = "";
 let failures = 0;
 let chart = null;
+let said = document.getElementById("live-open").textContent.trim();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const columns = () => JSON.parse(document.getElementById("live-series").dataset.series);
@@ -34,6 +35,9 @@ function swap(html) {
   }
   freshenAges(box);
   draw();
+  const open = document.getElementById("live-open").textContent.trim();
+  if (open && open !== said) announce(open);
+  said = open;
 }
 
 async function ask() {
