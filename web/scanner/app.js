@@ -1,0 +1,61 @@
+// The gate app, put together: what is read becomes a decision, a report and a screen.
+
+import { Camera } from "./camera.js";
+import { decideCode, decideRecord } from "./decide.js";
+import { $ } from "./dom.js";
+import { Desk } from "./desk.js";
+import { Guard } from "./guard.js";
+import { Inside } from "./inside.js";
+import { Link } from "./link.js";
+import { List } from "./list.js";
+import { Queue } from "./queue.js";
+import { Ready } from "./ready.js";
+import { seal } from "./seal.js";
+import { setUp } from "./setup.js";
+import { Store } from "./store.js";
+import { dress, t } from "./text.js";
+import { Wedge } from "./wedge.js";
+
+const theme = localStorage.getItem("theme");
+if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
+navigator.serviceWorker?.register("/gate/sw.js", { scope: "/gate" }).catch(() => null);
+
+async function main() {
+  dress(document);
+  const store = await Store.open();
+  const device = (await store.secret("device")) ?? (await bind(store));
+  const [queue, list] = [await Queue.open(store), await List.open(store)];
+  await list.measure();
+  const inside = new Inside(Date.now);
+  const link = new Link({ device, queue, list, inside, told: (event) => told(event) });
+  const guard = new Guard(link, () => (queue.closeOpen(), ready.draw()));
+  const ready = new Ready({ link, list, inside, queue, guard });
+  const desk = new Desk({ store, device, queue, list, inside, link, guard, ready, decideCode, decideRecord, seal });
+  const camera = new Camera($("video"), (text) => desk.read({ pass: text }), (state) => ready.camera(state));
+  ready.connect(desk, camera);
+  new Wedge(window, (read) => (camera.wake(), desk.read(read)));
+  ["pointerdown", "keydown"].forEach((name) => addEventListener(name, () => (camera.touched(), guard.touched())));
+  async function told(event) {
+    if (event === "revoked") {
+      link.stop();
+      await store.wipe();
+      sessionStorage.setItem("gate-notice", "wiped");
+      location.reload();
+    }
+    ready.draw();
+  }
+  link.start();
+  document.body.dataset.view = "ready";
+  await camera.wake();
+  window.gate = { desk, queue, list, link, camera, store }; // for the console of whoever looks into a phone
+}
+
+async function bind(store) {
+  const notice = sessionStorage.getItem("gate-notice");
+  sessionStorage.removeItem("gate-notice");
+  const device = await setUp(notice ? t(notice) : "");
+  await store.keepSecret("device", device);
+  return device;
+}
+
+main();

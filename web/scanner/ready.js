@@ -1,0 +1,150 @@
+// The screen between two people: camera, direction, line, people inside, last scan, tiles.
+
+import { STALE_MS } from "./admission.js";
+import { $, h, hold, icon } from "./dom.js";
+import * as sheets from "./sheets.js";
+import { isMuted, setMuted } from "./sound.js";
+import { ago, dress, language, named, setLanguage, t } from "./text.js";
+
+export class Ready {
+  constructor(parts) {
+    Object.assign(this, parts);
+    this.state = "starting";
+    setInterval(() => this.draw(), 1_000);
+  }
+
+  connect(desk, camera) {
+    Object.assign(this, { desk, cam: camera });
+    desk.camera = camera;
+    $("tile-courier").onclick = () => desk.courier();
+    $("tile-guest").onclick = () => desk.guest();
+    $("tile-hand").onclick = () => desk.byHand();
+    $("tile-plus").onclick = () => ((desk.companions = (desk.companions + 1) % 10), this.draw());
+    $("tile-more").onclick = () => this.more();
+    $("net").onclick = () => this.lineFacts();
+    $("inside").onclick = () => this.lineFacts();
+    $("last").onclick = () => sheets.open(t("last_scans"), () => this.scans());
+    $("asleep").onclick = () => camera.wake();
+    $("direction").onclick = () => desk.setting.locked || this.chooseDirection();
+    hold($("direction"), () => desk.setting.locked && this.chooseDirection());
+    this.draw();
+  }
+
+  async chooseDirection() {
+    const wanted = await sheets.direction(this.desk.setting.direction, this.desk.setting.locked);
+    if (wanted) this.desk.setDirection(wanted);
+  }
+
+  camera(state) {
+    this.state = state;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.desk) return;
+    const { desk } = this;
+    $("gate-name").textContent = named(desk.gate?.names) || t("app");
+    const way = desk.setting.direction;
+    const lock = desk.setting.locked ? [icon("i-lock")] : [];
+    put($("direction"), way + desk.setting.locked + language(), () => [icon(`i-${way}`), t(way), ...lock]);
+    this.drawLine();
+    this.drawFinder();
+    this.drawFacts();
+    const more = desk.companions;
+    $("tile-plus").classList.toggle("on", more > 0);
+    $("tile-plus").querySelector("span").textContent = more > 1 ? t("companions", { n: more }) : t("companion");
+    const shown = desk.entries.map((entry) => entry.at_ms + entry.title + entry.outcome + Boolean(entry.undone)).join();
+    put($("aside"), shown + language(), () => [h("h2", {}, t("last_scans")), ...this.scans()]);
+  }
+
+  drawLine() {
+    const { link, queue } = this;
+    const waiting = queue.size;
+    const words = link.online ? (waiting > 5 ? t("online_queue", { n: waiting }) : t("online")) : waiting ? t("offline_queue", { n: waiting }) : t("offline");
+    $("net").classList.toggle("off", !link.online);
+    $("net").classList.toggle("warn", link.online && this.stale());
+    put($("net"), words + language(), () => [h("i.dot"), words]);
+  }
+
+  stale() {
+    return !this.list.head || this.desk.now() - this.list.issuedMs > STALE_MS;
+  }
+
+  drawFinder() {
+    const asleep = $("asleep");
+    const words = { asleep: ["sleeping", "sleeping_hint"], none: ["no_camera", isSecureContext ? "no_camera_hint" : "insecure"] }[this.state];
+    asleep.hidden = !words;
+    if (words) [asleep.children[0].textContent, asleep.children[1].textContent] = words.map((key) => t(key));
+    const hint = !this.list.head ? t("list_none") : this.stale() ? t("list_stale", { age: this.listAge().replace(/前$| ago$/, "") }) : t("ready_hint");
+    $("say").textContent = t("ready");
+    $("say-hint").textContent = hint;
+    document.querySelector(".say").classList.toggle("warn", this.stale());
+  }
+
+  listAge() {
+    return ago(this.desk.now() - this.list.issuedMs);
+  }
+
+  drawFacts() {
+    const { state } = this.inside;
+    const count = state ? (state.zones[this.desk.gate?.inner] ?? 0) : "—";
+    const age = state ? ago(this.inside.ageMs()) : "—";
+    put($("inside"), `${count}${age}${language()}`, () => [h("small", {}, `${t("inside")} · ${age}`), h("strong", {}, String(count))]);
+    const [last] = this.desk.entries;
+    const sub = last ? `${t("last_scans")} · ${t(last.direction)} · ${ago(this.desk.now() - last.at_ms)}` : t("last_scans");
+    put($("last"), sub + last?.title + last?.outcome, () => [h("small", {}, sub), h("strong", {}, last?.title ?? t("last_none"))]);
+  }
+
+  scans() {
+    return sheets.lastScans(this.desk.entries, (entry) => this.desk.undo(entry));
+  }
+
+  lineFacts() {
+    const { list, link, queue } = this;
+    const pairs = [[link.online ? t("online") : t("offline"), link.online ? "" : t("hand_offline").split(/[：:]/)[0]]];
+    pairs[0][1] = "";
+    pairs.push([t("queue_title"), queue.size ? `${queue.size} · ${t("oldest", { age: ago(Date.now() - queue.oldestMs()) })}` : "0"]);
+    pairs.push([t("list_age", { age: list.head ? this.listAge() : "—" }), ""], [t("list_count", { n: list.count }), ""]);
+    if (link.poison) pairs.push([t("poison", { n: link.poison }), ""]);
+    return sheets.facts(t("device"), pairs);
+  }
+
+  more() {
+    const { desk, guard, cam } = this;
+    return sheets.open(t("more"), (finish) => {
+      const file = h("input", { type: "file", accept: "image/*", hidden: true });
+      file.onchange = () => (finish(), file.files[0] && desk.photo(file.files[0]));
+      const act = (words, run) => h("button.plain", { onclick: () => (finish(), run()) }, words);
+      const duty = guard.onDuty
+        ? act(`${t("guard_out")} · ${guard.verified ? guard.name : t("guard_offline", { n: guard.operator })}`, () => guard.close())
+        : act(t("guard_in"), () => desk.goOnDuty());
+      const torch = cam.hasTorch ? act(t("torch"), () => cam.torch((this.torch = !this.torch))) : null;
+      return [
+        duty, h("button.plain", { onclick: () => file.click() }, t("photo")), file, torch,
+        act(`${t("sound")}${isMuted() ? "" : " ✓"}`, () => setMuted(!isMuted())),
+        h("div.row", {}, act(t("theme"), () => this.theme()), act(t("language"), () => this.speak())),
+        hold(h("button.plain.danger", {}, t("forget")), () => desk.forget()),
+        h("p.hint", {}, `${t("device")} ${desk.device.device}`),
+      ].filter(Boolean);
+    });
+  }
+
+  theme() {
+    const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
+    localStorage.setItem("theme", document.documentElement.dataset.theme);
+  }
+
+  speak() {
+    setLanguage(language() === "zh" ? "en" : "zh");
+    dress(document);
+    this.draw();
+  }
+}
+
+/** Replace an element's content only when it says something else: a screen reader is told of changes, not of seconds. */
+function put(element, key, make) {
+  if (element.dataset.key === key) return;
+  element.dataset.key = key;
+  element.replaceChildren(...make());
+}

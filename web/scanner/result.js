@@ -1,0 +1,99 @@
+// The result over the whole screen: colour, shape, one word, one sentence, a masked name and the building. ALLOW never
+// blocks; CHECK and STOP wait for the guard.
+
+import { $, h, hold, icon } from "./dom.js";
+import { language, t } from "./text.js";
+
+const SHOWN_MS = 2_400;
+const LEAST_MS = 500;
+
+export class Result {
+  /** `acts`: {letIn, turnBack, exception, undo, companion}. */
+  constructor(acts, gateName) {
+    Object.assign(this, { acts, gateName });
+    this.box = $("result");
+    this.box.addEventListener("click", (event) => {
+      if (this.entry?.decision.decision === "allow" && !event.target.closest("button")) this.clear();
+    });
+  }
+
+  /** Whether nothing may be read now. */
+  get blocking() {
+    return Boolean(this.entry && !this.entry.settled && this.entry.decision.decision !== "allow");
+  }
+
+  /** Half a second of colour at least, before the next replaces it. */
+  get tooSoon() {
+    return Boolean(this.entry) && performance.now() - this.shownAt < LEAST_MS;
+  }
+
+  show(entry) {
+    clearTimeout(this.timer);
+    this.entry = entry;
+    this.shownAt = performance.now();
+    this.box.dataset.decision = entry.decision.decision;
+    this.box.lang = language();
+    this.box.replaceChildren(...this.parts(entry));
+    this.box.hidden = false;
+    if (entry.decision.decision === "allow") this.timer = setTimeout(() => this.clear(), SHOWN_MS);
+    else this.box.querySelector(".act.first")?.focus({ preventScroll: true });
+  }
+
+  clear() {
+    clearTimeout(this.timer);
+    this.box.hidden = true;
+    this.box.replaceChildren();
+    this.entry = null;
+  }
+
+  parts(entry) {
+    const { decision } = entry;
+    const sentence = decision[language()];
+    return [
+      h("div.top", {}, h("b", {}, this.gateName()), h("span", {}, icon(entry.direction === "in" ? "i-in" : "i-out"), t(entry.direction))),
+      h("div.word", {}, icon(`r-${decision.decision}`), h("h2", {}, t(decision.decision)), h("p", {}, sentence)),
+      entry.record ? card(entry) : null,
+      decision.decision === "allow" ? h("div.left", {}, h("i")) : null,
+      this.buttons(entry),
+    ].filter(Boolean);
+  }
+
+  buttons(entry) {
+    const { acts } = this;
+    if (entry.decision.decision === "allow") {
+      return h(
+        "div.acts", {},
+        h("button.act.small.second", { onclick: () => acts.companion(entry) }, t("companion")),
+        hold(h("button.act.small.second", {}, t("undo")), () => acts.undo(entry)),
+      );
+    }
+    const back = h("button.act.first", { onclick: () => acts.turnBack(entry) }, t("turn_back"));
+    if (entry.decision.decision === "stop") {
+      back.classList.add("wide");
+      const exception = hold(h("button.act.small.wide.line", {}, t("exception")), () => acts.exception(entry));
+      return h("div.acts", {}, back, exception);
+    }
+    const words = entry.direction === "out" ? "let_out" : "let_in";
+    back.className = "act line";
+    return h("div.acts", {}, back, h("button.act.second.first", { onclick: () => acts.letIn(entry) }, t(words)));
+  }
+}
+
+/** Masked name, building; the unit only while the guard holds it. */
+function card(entry) {
+  const { record } = entry;
+  const at = new Date(entry.at_ms).toLocaleTimeString("zh-CN", { hour12: false });
+  const lines = [[t("type"), t(record.type ?? "resident")], [t("time"), at]];
+  if (record.building || record.unit) lines.unshift([t("home"), home(record)]);
+  return h("div.card", {}, h("h3", {}, record.name), h("dl", {}, lines.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])));
+}
+
+function home(record) {
+  const building = record.building ? t("building", { n: record.building.replace(/^b(?=\d)/, "") }) : t("unit_hidden");
+  if (!record.unit) return building;
+  const button = h("button", { title: t("unit_hidden") }, building);
+  const show = (shown) => () => (button.textContent = shown ? record.unit : building);
+  button.addEventListener("pointerdown", show(true));
+  ["pointerup", "pointerleave", "pointercancel"].forEach((name) => button.addEventListener(name, show(false)));
+  return button;
+}
