@@ -20,9 +20,10 @@ from flask.testing import FlaskClient
 from community_flow.adapters.keys import KeyRing
 from community_flow.adapters.sql.migrate import upgrade
 from community_flow.adapters.sql.store import SqlDatabase
-from community_flow.app import Core, build_core, create_app
+from community_flow.app import create_app
 from community_flow.domain.scope import Role
 from community_flow.settings import Settings
+from community_flow.wiring.core import Core, build_core
 from tests.factories import an_account, small_community
 from tests.services import Missing, free_port, listens, postgresql_server, redis_server, wait_until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from community_flow.app import Core
+from community_flow.wiring.core import Core
 from community_flow.domain.places import Area, Community, Gate, Household, Person, Zone
 from community_flow.domain.scope import Role
 from community_flow.ports.accounts import Account

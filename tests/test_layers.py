@@ -23,6 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "community_flow.settings", "sensors.wire", "web",
     ),
     "community_flow/app.py": ("community_flow", "sensors", "web"),
+    "community_flow/wiring": ("community_flow", "sensors", "web"),
     "community_flow/__main__.py": ("community_flow.commands",),
     "community_flow/commands": ("community_flow", "sensors", "web"),
     "community_flow/demo": ("community_flow", "sensors", "web"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from community_flow.app import build_core
+from community_flow.wiring.core import build_core
 from community_flow.commands import settings
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from community_flow.app import build_core, flow_parts
+from community_flow.wiring.core import build_core
+from community_flow.wiring.flow import flow_parts
 from community_flow.commands import fail, settings
 
 

@@ -7,7 +7,7 @@ import secrets
 
 import click
 
-from community_flow.app import build_core
+from community_flow.wiring.core import build_core
 from community_flow.commands import settings
 from community_flow.commands.server import prepare
 from community_flow.domain.scope import Role, Scope

@@ -1,0 +1,54 @@
+"""What every feature is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from community_flow.adapters.clock import SystemClock
+from community_flow.adapters.keys import KeyRing
+from community_flow.adapters.memory_traffic import MemorySignals
+from community_flow.adapters.sql.queries_accounts import SqlAccounts
+from community_flow.adapters.sql.queries_audit import SqlAudit
+from community_flow.adapters.sql.queries_registry import SqlJournal
+from community_flow.adapters.sql.store import SqlDatabase
+from community_flow.ports import Clock
+from community_flow.ports.ingest import Signals
+from community_flow.services.accounts import Accounts
+from community_flow.services.audit import Audit
+from community_flow.services.registry import Registry
+from community_flow.settings import Settings
+
+
+@dataclass
+class Core:
+    """What every feature is built from. Features put their services into `parts` for features wired after them."""
+
+    settings: Settings
+    clock: Clock
+    db: SqlDatabase
+    keys: KeyRing
+    audit: Audit
+    registry: Registry
+    accounts: Accounts
+    # Started by the server's worker, never by create_app.
+    background: list[Callable[[], None]] = field(default_factory=list)
+    # WSGI callables beside Flask, by path: for routes where Flask's own cost is the larger part.
+    raw_routes: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
+    # Live versions and wake-ups; Redis carries them between processes when it is set.
+    signals: Signals = field(default_factory=MemorySignals)
+
+
+def build_core(settings: Settings, clock: Clock | None = None) -> Core:
+    """Adapters and the services that everything shares; used by the server and by the command line."""
+    from community_flow.adapters.sql.queries_marks import SqlFoldMarks
+
+    clock = clock or SystemClock()
+    keys = KeyRing(settings.data_dir / "keys", settings.key_file)
+    db = SqlDatabase(settings.store_url)
+    audit = Audit(db, SqlAudit(), keys.now("audit").secret, clock)
+    registry = Registry(db, SqlJournal(), SqlFoldMarks(), clock)
+    accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
+    return Core(settings, clock, db, keys, audit, registry, accounts)

@@ -1,0 +1,43 @@
+"""The fold and what operators read of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from community_flow.services.flow import Flow, FoldWorker
+from community_flow.services.passages import Passages
+from community_flow.services.pseudonyms import Pseudonyms
+from community_flow.wiring.core import Core
+
+
+@dataclass(frozen=True)
+class FlowParts:
+    """The fold and what reads its tables; shared by routes, commands and the demo."""
+
+    flow: Flow
+    passages: Passages
+
+
+def flow_parts(core: Core) -> FlowParts:
+    """Made once for each core."""
+    if "flow" not in core.parts:
+        from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
+        from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
+        from community_flow.adapters.sql.queries_passages import SqlPassages
+
+        flow = Flow(core.db, core.registry, SqlFoldQueue(), SqlFoldReports(), SqlFoldRows(), core.signals, core.clock)
+        pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
+        passages = Passages(core.db, SqlPassages(), flow.rules, pseudonyms, core.audit, core.clock)
+        core.parts["flow"] = FlowParts(flow, passages)
+    found: FlowParts = core.parts["flow"]
+    return found
+
+
+def wire(core: Core, app: Flask) -> None:
+    from community_flow.entrypoints import passages
+
+    parts = flow_parts(core)
+    app.register_blueprint(passages.blueprint(parts.passages))
+    core.background.append(FoldWorker(parts.flow, core.signals).start)

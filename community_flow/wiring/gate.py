@@ -1,0 +1,26 @@
+"""The gate app and its table."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from community_flow.adapters.sql.queries_gate import SqlGate, SqlGuards
+from community_flow.adapters.sql.queries_passes import SqlPasses
+from community_flow.adapters.sql.queries_people import SqlPeople
+from community_flow.entrypoints import scanner
+from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.gate import GateDesk
+from community_flow.services.gate_records import GateRecords
+from community_flow.services.guards import Guards
+from community_flow.wiring.core import Core
+from community_flow.wiring.ingest import ingest_parts
+
+
+def wire(core: Core, app: Flask) -> None:
+    parts, keys = ingest_parts(core), CommunityKeys(core.keys)
+    records = GateRecords(core.registry, SqlPasses(), SqlPeople(), keys)
+    desk = GateDesk(
+        core.db, core.registry, records, SqlPeople(), SqlGate(), keys, core.keys, parts.keys, core.audit, core.clock
+    )
+    guards = Guards(core.db, SqlGuards(), core.accounts.store, core.audit, core.clock)
+    app.register_blueprint(scanner.blueprint(desk, guards, parts.trust, parts.devices))

@@ -1,0 +1,77 @@
+"""Anomalies: derived after each fold, ranked once an hour, settled in the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Flask
+
+from community_flow.adapters.forest import ForestRanker
+from community_flow.adapters.sql.queries_review import SqlReview
+from community_flow.domain.passages import key_t_ms
+from community_flow.domain.scope import Role, Scope
+from community_flow.entrypoints import review as review_pages
+from community_flow.ports import Transaction
+from community_flow.ports.devices import TrayRow
+from community_flow.ports.flow import Changed
+from community_flow.services.pseudonyms import Pseudonyms
+from community_flow.services.review import Review
+from community_flow.services.tray import Tray
+from community_flow.services.watch import Watch
+from community_flow.wiring.core import Core
+from community_flow.wiring.flow import flow_parts
+
+
+@dataclass(frozen=True)
+class ReviewParts:
+    """What derives and keeps anomalies; shared by pages, the demo's score and the worker."""
+
+    review: Review
+    watch: Watch
+
+
+def review_parts(core: Core) -> ReviewParts:
+    """Made once for each core."""
+    if "review" not in core.parts:
+        review = Review(core.db, SqlReview(), core.registry, ForestRanker(), core.audit, core.clock)
+        core.parts["review"] = ReviewParts(review, Watch(review, lambda: _communities(core), lambda: True))
+    found: ReviewParts = core.parts["review"]
+    return found
+
+
+def wire(core: Core, app: Flask) -> None:
+    parts = review_parts(core)
+    flow_parts(core).flow.after_fold.append(lambda tx, changed: _folded(parts.watch, tx, changed))
+    core.background.append(parts.watch.start)
+    pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
+    names = review_pages.Names(core.db, core.registry, pseudonyms)
+    core.parts["inbox"] = review_pages.WordedInbox(parts.review, names)
+    core.parts["open_items"] = lambda scope: _open_items(parts.review, scope)
+    app.register_blueprint(
+        review_pages.blueprint(
+            parts.review, names, lambda scope: core.parts["tray"].rows(scope) if "tray" in core.parts else ()
+        )
+    )
+
+
+def _folded(watch: Watch, _: Transaction, changed: Changed) -> None:
+    """Called in the fold's transaction: only remembers, the work is done by the watch's own thread."""
+    moved = [row.key for rows in (changed.removed, changed.added) for row in (*rows.passages, *rows.conflicts)]
+    bodies = [each.row.key for each in (*changed.ledger_removed, *changed.ledger_added)]
+    if moved or bodies:
+        watch.changed(changed.community, key_t_ms(min(moved + bodies)))
+
+
+def _tray(core: Core, scope: Scope) -> Sequence[TrayRow]:
+    found: Tray = core.parts["tray"]
+    return found.rows(scope)
+
+
+def _communities(core: Core) -> list[str]:
+    with core.db.read() as tx:
+        return core.registry.store.communities(tx)
+
+
+def _open_items(review: Review, scope: Scope) -> int:
+    return review.open_count(scope) if scope.role in (Role.STEWARD, Role.MANAGER) else 0
