@@ -22,7 +22,7 @@ class MemoryLimits:
             level, since_ms = self._buckets.pop(key, (self.burst, now_ms))
             level = min(self.burst, level + max(0, now_ms - since_ms) / 1000 * self.rate)
             missing = min(cost, self.burst) - level  # a body dearer than a whole bucket waits for a full one
-            self._buckets[key] = (level if missing > 0 else level - min(cost, self.burst), now_ms)
+            self._buckets[key] = (level if missing > 0 else level - min(cost, self.burst), max(now_ms, since_ms))
             if len(self._buckets) > self.most_keys:
                 self._buckets.popitem(last=False)
         return max(0.0, missing / self.rate)
@@ -31,7 +31,7 @@ class MemoryLimits:
 class MemoryRecentIds:
     """The last reports that were surely kept, up to ``most``."""
 
-    def __init__(self, most: int = 200_000) -> None:
+    def __init__(self, most: int = 100_000) -> None:
         self.most = most
         self._ids: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._lock = threading.Lock()

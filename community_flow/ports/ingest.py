@@ -50,6 +50,15 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenBefore:
+    """A report that the store has already with the same content."""
+
+    device: str
+    boot: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceNews:
     """What a body says about its device."""
 
@@ -64,12 +73,12 @@ class DeviceNews:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A body on its way into the store: every report of it is in exactly one of the two lists, at its place."""
+    """A body on its way into the store: every report of it at its place."""
 
     device: str
     community: str
     received_ms: int
-    entries: Sequence[Prepared | TrayItem]
+    entries: Sequence[Prepared | TrayItem | SeenBefore]
     news: DeviceNews
 
 
@@ -85,6 +94,10 @@ class Kept:
 class ReportStore(Protocol):
     def keep(self, tx: Transaction, submissions: Sequence[Submission]) -> list[Kept]:
         """Keep bodies, with their marks for the fold and the news of their devices."""
+        ...
+
+    def digests(self, tx: Transaction, device: str, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        """Digests of those (boot, seq) of a device that are kept."""
         ...
 
     def public_keys(self, tx: Transaction, refs: Collection[bytes]) -> dict[bytes, bytes]:

@@ -18,12 +18,13 @@ from community_flow.ports.ingest import (
     Prepared,
     RecentIds,
     ReportStore,
+    SeenBefore,
     Signals,
     Submission,
     Trusted,
 )
-from community_flow.services.decoding import Decoded, Malformed, Status, decode, decode_one
-from community_flow.services.labelling import Batch, Labelling, status_members
+from community_flow.services.decoding import Decoded, Malformed, Status, canonical_bytes, decode, decode_one
+from community_flow.services.labelling import Batch, Labelling, keyed_digest, status_members
 from community_flow.services.trust import Trust
 from sensors.wire import Answer, Result, Through
 
@@ -90,10 +91,31 @@ class Ingest:
         return kept.outcomes[0]
 
     def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
-        batch = self._look_up(self.labelling.open(device, decoded.reports, now_ms))
-        entries = [self.labelling.label(batch, place, each) for place, each in enumerate(decoded.reports)]
+        seen = self._seen(device, decoded)
+        fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen]
+        batch = self._look_up(self.labelling.open(device, fresh, now_ms))
+        labelled = (self.labelling.label(batch, place, each) for place, each in enumerate(fresh))
+        entries = [
+            SeenBefore(device.device, each.boot, each.seq) if (each.boot, each.seq) in seen else next(labelled)
+            for each in decoded.reports
+        ]
         news = _news(decoded, entries)
         return Submission(device.device, device.community, now_ms, entries, news)
+
+    def _seen(self, device: Trusted, decoded: Decoded) -> set[tuple[int, int]]:
+        """Reports that are sent again: neither their passes nor their rows need any work. A hint that the cache gives
+        is never believed: the store is asked, and the content compared."""
+        hints = self.recent.known(device.device, [(each.boot, each.seq) for each in decoded.reports])
+        if not hints:
+            return set()
+        with self.db.read() as tx:
+            kept = self.store.digests(tx, device.device, hints)
+        return set(kept) - {
+            (each.boot, each.seq)
+            for each in decoded.reports
+            if isinstance(each, Malformed)
+            or kept.get((each.boot, each.seq)) != keyed_digest(device, canonical_bytes(each))
+        }
 
     def _look_up(self, batch: Batch) -> Batch:
         keys, references = self.labelling.wanted_keys(batch), self.labelling.wanted_references(batch)
@@ -106,11 +128,14 @@ class Ingest:
         self.meter.add("bodies_total")
         for outcome, count in Counter(each.outcome for each in kept.outcomes).items():
             self.meter.add("reports_total", count, outcome=outcome)
+        self.recent.remember(
+            device.device, [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
+        )
         if kept.fresh:
             self.signals.wake(device.community)
 
 
-def _news(decoded: Decoded, entries: Sequence[Prepared | TrayItem]) -> DeviceNews:
+def _news(decoded: Decoded, entries: Sequence[Prepared | TrayItem | SeenBefore]) -> DeviceNews:
     """What the newest usable reports of a body say about their device."""
     times = [(entry.row.t_ms, place) for place, entry in enumerate(entries) if isinstance(entry, Prepared)]
     newest = max(times, default=None)

@@ -301,7 +301,7 @@ def _prepared(
         report.n if isinstance(report, Count | Census) else None,
         report.from_ms if isinstance(report, Count) else None,
         body,
-        _keyed_digest(device, form),
+        keyed_digest(device, form),
         report.t_ms > batch.now_ms + FUTURE_MS,
     )
     lost = (report.from_, report.to) if isinstance(report, Gap) else None
@@ -322,7 +322,7 @@ def _mark(row: KeptReport, report: Report) -> str | None:
     )
 
 
-def _keyed_digest(device: Trusted, form: bytes) -> bytes:
+def keyed_digest(device: Trusted, form: bytes) -> bytes:
     """Of the canonical form, under the community's key: an IC card's four bytes could be guessed otherwise."""
     return hmac.digest(device.digest_key, hashlib.sha256(form).digest(), "sha256")
 
@@ -368,7 +368,7 @@ def _rest(members: Iterable[tuple[str, Any]]) -> str | None:
 
 
 def _tray(device: Trusted, boot: int, seq: int, now_ms: int, reason: str, detail: str, text: str) -> TrayItem:
-    digest = _keyed_digest(device, text.encode())
+    digest = keyed_digest(device, text.encode())
     return TrayItem(device.community, device.device, boot, seq, now_ms, reason, detail[:500], text, digest)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import device_status, references, reports, tray
-from community_flow.app import Core, IngestParts, ingest_parts
+from community_flow.wiring.core import Core
+from community_flow.wiring.ingest import IngestParts, ingest_parts
 from community_flow.domain import passes, sealing
 from community_flow.domain.errors import Invalid
 from community_flow.domain.passages import report_key
@@ -129,6 +130,18 @@ def test_the_same_number_with_other_content_is_a_conflict_that_a_person_sees(des
     assert desk.parts.devices.list(desk.manager)[0].state == "mismatch"
     desk.parts.devices.clear_mismatch(desk.manager, desk.device.device)
     assert desk.parts.devices.list(desk.manager)[0].state == "ok"
+
+
+def test_a_conflict_is_found_among_repeats_of_the_same_number(desk: Desk) -> None:
+    desk.send(desk.count(1))
+    assert desk.outcomes(desk.count(1, n=2), desk.count(1), desk.count(2)) == ["conflict", "duplicate", "accepted"]
+
+
+def test_a_cache_that_remembers_too_much_loses_nothing(desk: Desk) -> None:
+    """As after a restore of the store: the cache knows reports that the store has no more."""
+    desk.parts.ingest.recent.remember(desk.device.device, [(BOOT, 1), (BOOT, 2)])
+    assert desk.outcomes(desk.count(1), desk.count(2)) == ["accepted", "accepted"]
+    assert [row.seq for row in desk.rows()] == [1, 2]
 
 
 def test_marks_name_the_subject_and_the_key_of_each_report(desk: Desk) -> None:

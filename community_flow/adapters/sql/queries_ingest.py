@@ -22,10 +22,11 @@ from community_flow.adapters.sql.tables_registry import passes
 from community_flow.domain.marks import report_subject
 from community_flow.domain.passages import report_key
 from community_flow.domain.reports import KeptReport, Outcome, TrayItem
-from community_flow.ports.ingest import Kept, Prepared, Reference, Submission
+from community_flow.ports.ingest import Kept, Prepared, Reference, SeenBefore, Submission
 
 Boot = tuple[str, int]
 Triple = tuple[str, int, int]
+Entry = Prepared | TrayItem | SeenBefore
 TRAY = "community, device, boot, seq, received_ms, reason, detail, body, digest, state"
 PAGE = 5_000
 
@@ -52,6 +53,14 @@ class SqlReports:
             )
             for each, found in zip(submissions, outcomes, strict=True)
         ]
+
+    def digests(self, tx: Connection, device: str, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        wanted: dict[int, list[int]] = defaultdict(list)
+        for boot, seq in ids:
+            wanted[boot].append(seq)
+        sql = _Driver(tx)
+        rows = ((boot, row) for boot, seqs in wanted.items() for row in _digests(sql, device, boot, seqs))
+        return {(boot, seq): bytes(digest) for boot, (seq, digest) in rows}
 
     def public_keys(self, tx: Connection, refs: Collection[bytes]) -> dict[bytes, bytes]:
         query = select(passes.c.ref, passes.c.public_key).where(
@@ -188,25 +197,17 @@ class _Work:
         wanted: dict[Boot, list[int]] = defaultdict(list)
         for each in submissions:
             for entry in each.entries:
-                _, boot, seq = _triple(entry)
-                wanted[each.device, boot].append(seq)
+                if isinstance(entry, Prepared):
+                    wanted[each.device, entry.row.boot].append(entry.row.seq)
         for (device, boot), seqs in wanted.items():
-            for seq, digest in self._digests(device, boot, seqs):
+            for seq, digest in _digests(self.sql, device, boot, seqs):
                 self.known[device, boot, seq] = bytes(digest)
 
-    def _digests(self, device: str, boot: int, seqs: list[int]) -> list[Any]:
-        sql = "SELECT seq, digest FROM reports WHERE device = ? AND boot = ? AND seq "
-        least, most = min(seqs), max(seqs)
-        if most - least < 2 * len(seqs):
-            return self.sql.rows(f"{sql}BETWEEN ? AND ?", device, boot, least, most)
-        # Scattered numbers: a range could hold millions of other reports.
-        if self.sql.is_sqlite:
-            return self.sql.rows(f"{sql}IN (SELECT value FROM json_each(?))", device, boot, str(seqs))  # noqa: S608
-        return self.sql.rows(f"{sql}= ANY(?)", device, boot, seqs)
-
-    def take(self, submission: Submission, entry: Prepared | TrayItem) -> Outcome:
+    def take(self, submission: Submission, entry: Entry) -> Outcome:
         """Decide what becomes of one report; `write` does it."""
         device, boot, seq = _triple(entry)
+        if isinstance(entry, SeenBefore):
+            return Outcome(boot, seq, "duplicate")
         if isinstance(entry, TrayItem):
             self._lay(entry)
             return Outcome(boot, seq, "rejected", entry.reason)
@@ -336,6 +337,17 @@ class _Work:
         self.sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
 
 
+def _digests(driver: _Driver, device: str, boot: int, seqs: list[int]) -> list[Any]:
+    sql = "SELECT seq, digest FROM reports WHERE device = ? AND boot = ? AND seq "
+    least, most = min(seqs), max(seqs)
+    if most - least < 2 * len(seqs):
+        return driver.rows(f"{sql}BETWEEN ? AND ?", device, boot, least, most)
+    # Scattered numbers: a range could hold millions of other reports.
+    if driver.is_sqlite:
+        return driver.rows(f"{sql}IN (SELECT value FROM json_each(?))", device, boot, str(seqs))  # noqa: S608
+    return driver.rows(f"{sql}= ANY(?)", device, boot, seqs)
+
+
 _NEWS = (
     "UPDATE device_status SET last_ms = COALESCE(?, last_ms),"
     " last_report_ms = CASE WHEN last_report_ms IS NULL OR last_report_ms < ? THEN ? ELSE last_report_ms END,"
@@ -356,7 +368,7 @@ def _status(each: Submission) -> tuple[Any, ...]:
     return status["queue"], status["version"], status["config"], faults, counters, t_ms, each.device, t_ms
 
 
-def _triple(entry: Prepared | TrayItem) -> Triple:
+def _triple(entry: Entry) -> Triple:
     if isinstance(entry, Prepared):
         return entry.row.device, entry.row.boot, entry.row.seq
     return entry.device, entry.boot, entry.seq

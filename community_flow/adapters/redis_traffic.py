@@ -1,0 +1,232 @@
+"""Limits, recent ids, live versions, wake-ups and one-time things shared by several processes through Redis.
+
+Redis keeps nothing that is not elsewhere. When it is away each part goes on alone and is counted: limits hold per
+process, recent ids are unknown, every version is new, workers look by themselves, one-time things are refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis
+import structlog
+
+from community_flow.adapters.memory_traffic import MemoryLimits
+
+log = structlog.get_logger()
+
+Count = Callable[[str], None]
+"""Counts that a part went on without Redis."""
+
+TIMEOUT_S = 0.25
+REST_S = 2.0
+"""After a failure Redis is left alone for a moment, so that an outage does not cost every request its timeout."""
+
+BUCKET = """
+local saved = redis.call('HMGET', KEYS[1], 'level', 'at')
+local rate, burst, cost, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local level = tonumber(saved[1]) or burst
+local at = tonumber(saved[2]) or now
+level = math.min(burst, level + math.max(0, now - at) / 1000 * rate)
+cost = math.min(cost, burst)
+local missing = cost - level
+if missing <= 0 then level = level - cost end
+redis.call('HSET', KEYS[1], 'level', tostring(level), 'at', tostring(math.max(now, at)))
+redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
+return tostring(math.max(0, missing / rate))
+"""
+TAKE = "local v = redis.call('GET', KEYS[1]); redis.call('DEL', KEYS[1]); return v"
+SEQS_A_KEY = 1_000
+RECENT_S = 3_600
+
+
+class RedisLink:
+    """One connection pool; remembers that Redis was away a moment ago."""
+
+    def __init__(self, url: str, count: Count, prefix: str = "flow:") -> None:
+        self.client: Any = redis.Redis.from_url(
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=True
+        )
+        self.count, self.prefix = count, prefix
+        self._rest_until = 0.0
+
+    def key(self, *parts: object) -> str:
+        return self.prefix + ":".join(str(each) for each in parts)
+
+    def attempt(self, part: str, call: Callable[[Any], Any], otherwise: Callable[[], Any]) -> Any:
+        """``call`` with the client, or ``otherwise`` when Redis is away."""
+        if time.monotonic() < self._rest_until:
+            self.count(part)
+            return otherwise()
+        try:
+            return call(self.client)
+        except redis.RedisError as error:
+            self._rest_until = time.monotonic() + REST_S
+            log.warning("redis away", part=part, cause=type(error).__name__)
+            self.count(part)
+            return otherwise()
+
+    def ping(self) -> str | None:
+        """None when Redis answers, else what is wrong."""
+        try:
+            self.client.ping()
+        except redis.RedisError as error:
+            return f"Redis does not answer ({type(error).__name__}): slower, but nothing is lost."
+        return None
+
+    def close(self) -> None:
+        self.client.close()
+
+
+class RedisLimits:
+    """The bucket of MemoryLimits, shared; per process while Redis is away."""
+
+    def __init__(self, link: RedisLink, rate: float, burst: float) -> None:
+        self.link, self.rate, self.burst = link, rate, burst
+        self.alone = MemoryLimits(rate, burst)
+        self._script = link.client.register_script(BUCKET)
+
+    def wait_s(self, key: str, cost: float, now_ms: int) -> float:
+        arguments = [self.rate, self.burst, cost, now_ms]
+        found = self.link.attempt(
+            "limits",
+            lambda _: self._script(keys=[self.link.key("limit", key)], args=arguments),
+            lambda: self.alone.wait_s(key, cost, now_ms),
+        )
+        return float(found)
+
+
+class RedisRecentIds:
+    """Ids of an hour, in sets of a thousand numbers."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self.link = link
+
+    def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+        slices = self._slices(device, ids)
+
+        def ask(client: Any) -> set[tuple[int, int]]:
+            with client.pipeline(transaction=False) as pipe:
+                for key, members in slices.items():
+                    pipe.smismember(key, [seq for _, seq in members])
+                answers = pipe.execute()
+            pairs = zip(slices.values(), answers, strict=True)
+            return {each for members, found in pairs for each, hit in zip(members, found, strict=True) if hit}
+
+        found: set[tuple[int, int]] = self.link.attempt("recent", ask, set) if ids else set()
+        return found
+
+    def remember(self, device: str, ids: Sequence[tuple[int, int]]) -> None:
+        slices = self._slices(device, ids)
+
+        def tell(client: Any) -> None:
+            with client.pipeline(transaction=False) as pipe:
+                for key, members in slices.items():
+                    pipe.sadd(key, *(seq for _, seq in members))
+                    pipe.expire(key, RECENT_S)
+                pipe.execute()
+
+        if ids:
+            self.link.attempt("recent", tell, lambda: None)
+
+    def _slices(self, device: str, ids: Sequence[tuple[int, int]]) -> dict[str, list[tuple[int, int]]]:
+        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for boot, seq in ids:
+            found[self.link.key("recent", device, boot, seq // SEQS_A_KEY)].append((boot, seq))
+        return found
+
+
+class RedisSignals:
+    """Versions and wake-ups between processes."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self.link = link
+        self._unsaid: set[str] = set()
+        self._unique = itertools.count()
+        self._epoch = secrets.token_hex(4)
+        self._lock = threading.Lock()
+        self._listening: Any = None
+
+    def version(self, community: str) -> str:
+        self._say_again()
+        # Without Redis nobody knows what others changed: every answer is new, which costs work and misleads nobody.
+        fresh = f"{self._epoch}-{next(self._unique)}"
+        found = self.link.attempt(
+            "signals", lambda client: client.get(self.link.key("version", community)) or "0", lambda: fresh
+        )
+        return str(found)
+
+    def bump(self, community: str) -> None:
+        self._say_again()
+        if not self._bump(community):
+            with self._lock:
+                self._unsaid.add(community)
+
+    def wake(self, community: str) -> None:
+        self.link.attempt("signals", lambda client: client.publish(self.link.key("wake"), community), lambda: None)
+
+    def wait(self, timeout_s: float) -> set[str]:
+        begun = time.monotonic()
+        woken: set[str] = self.link.attempt("signals", lambda client: self._hear(client, timeout_s), set)
+        if not woken and (rest_s := timeout_s - (time.monotonic() - begun)) > 0:
+            time.sleep(rest_s)
+        return woken
+
+    def _bump(self, community: str) -> bool:
+        key = self.link.key("version", community)
+        # Random, not counted: a Redis that lost its memory must not give a version a second time.
+        value = secrets.token_hex(8)
+        return bool(self.link.attempt("signals", lambda client: client.set(key, value), lambda: False))
+
+    def _say_again(self) -> None:
+        """Bumps that Redis did not hear are told when it is back; until then pages would show old figures."""
+        with self._lock:
+            waiting, self._unsaid = self._unsaid, set()
+        failed = {community for community in waiting if not self._bump(community)}
+        if failed:
+            with self._lock:
+                self._unsaid |= failed
+
+    def _hear(self, client: Any, timeout_s: float) -> set[str]:
+        if self._listening is None:
+            self._listening = client.pubsub(ignore_subscribe_messages=True)
+            self._listening.subscribe(self.link.key("wake"))
+        woken: set[str] = set()
+        try:
+            message = self._listening.get_message(timeout=timeout_s)
+            while message is not None:  # the first may be waited for; the others are there already
+                woken.add(str(message["data"]))
+                message = self._listening.get_message(timeout=0)
+        except redis.RedisError:
+            self._listening = None
+            raise
+        return woken
+
+
+class RedisOnce:
+    """One-time things. While Redis is away nothing is kept and nothing found: refused rather than used twice."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self.link = link
+
+    def put(self, key: str, value: str, ttl_s: float) -> bool:
+        name, ttl_ms = self.link.key("once", key), max(1, int(ttl_s * 1000))
+        return bool(
+            self.link.attempt("once", lambda client: client.set(name, value, nx=True, px=ttl_ms), lambda: False)
+        )
+
+    def look(self, key: str) -> str | None:
+        return self._text(lambda client: client.get(self.link.key("once", key)))
+
+    def take(self, key: str) -> str | None:
+        return self._text(lambda client: client.eval(TAKE, 1, self.link.key("once", key)))
+
+    def _text(self, call: Callable[[Any], Any]) -> str | None:
+        found = self.link.attempt("once", call, lambda: None)
+        return None if found is None else str(found)
