@@ -1,4 +1,4 @@
-"""The device's process: sensors write to the outbox, one thread sends it. A lost camera, network or disk stops neither."""
+"""A gate's process: sensors write to the outbox, one thread sends it; a lost camera, network or disk ends neither."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Desk:
         content: dict[str, str],
         at_ms: int | None = None,
     ) -> bool:
-        """A pass was shown where nobody decides: free flow. ``content`` is {pass} or {tag}, sealed if there is a key."""
+        """A pass was shown where nobody decides. ``content`` is {pass} or {tag}, sealed when there is a key."""
         if self._key is None:
             carrier: dict[str, Any] = {f"{name}_" if name == "pass" else name: value for name, value in content.items()}
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sensors.boxes import Boxes, Picture
@@ -51,7 +53,53 @@ class MotionDetector:
         if count > 200 or stats[1:, 4].sum() > 0.7 * mask.size:
             return Boxes.none()  # the light changed, not the people
         left, top, wide, high, area = stats[1:].T.astype(np.float32)
-        keep = area >= least
-        corners = np.stack([left, top, left + wide, top + high], axis=1)[keep] / np.float32(ratio)
-        solid = (area / np.maximum(wide * high, 1))[keep]
-        return Boxes(np.asarray(corners, np.float32), np.asarray(np.clip(0.4 + solid / 2, 0, 0.95), np.float32))
+        parts = [
+            Part(*row) for row in zip(left, top, left + wide, top + high, area, strict=True) if row[4] >= least / 4
+        ]
+        bodies = [part for part in joined(parts) if part.area >= least]
+        corners = np.array([part[:4] for part in bodies], np.float32).reshape(-1, 4) / np.float32(ratio)
+        scores = [
+            min(0.95, 0.4 + part.area / max((part.right - part.left) * (part.bottom - part.top), 1) / 2)
+            for part in bodies
+        ]
+        return Boxes(corners, np.array(scores, np.float32))
+
+
+class Part(NamedTuple):
+    """A blob: its rectangle and how many of its pixels moved."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    area: float
+
+    def with_part(self, other: Part) -> Part:
+        return Part(
+            min(self.left, other.left), min(self.top, other.top),
+            max(self.right, other.right), max(self.bottom, other.bottom), self.area + other.area,
+        )  # fmt: skip
+
+
+def joined(parts: list[Part]) -> list[Part]:
+    """Heads put back on bodies: parts above each other that make one upright figure are one.
+
+    A coat in the colour of the ground leaves a head and legs, and two tracks would cross the line then.
+    """
+    found: list[Part] = []
+    for part in sorted(parts, key=lambda part: part.top):
+        above = next((other for other in found if _one_figure(other, part)), None)
+        if above is not None:
+            found.remove(above)
+            part = above.with_part(part)  # noqa: PLW2901 - the part grows into its figure
+        found.append(part)
+    return found
+
+
+def _one_figure(above: Part, below: Part) -> bool:
+    both = above.with_part(below)
+    shared = min(above.right, below.right) - max(above.left, below.left)
+    narrow = min(above.right - above.left, below.right - below.left)
+    high, wide = both.bottom - both.top, both.right - both.left
+    near = below.top - above.bottom <= 0.35 * high
+    return near and shared >= 0.6 * narrow and 1.5 * wide <= high <= 4.5 * wide

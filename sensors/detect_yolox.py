@@ -87,9 +87,11 @@ def _session(model: Path) -> Any:
         session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BadModel(
-            f"{model} cannot be loaded as a model ({error}): run `python -m sensors fetch-model`."
+            f"{model} cannot be loaded as a model ({error}): run `python -m sensors fetch-model FILE_OR_MIRROR`."
         ) from error
     shapes = [session.get_inputs()[0].shape, session.get_outputs()[0].shape]
     if shapes != [[1, 3, SIDE, SIDE], [1, len(_grid()[1]), 85]]:
-        raise BadModel(f"{model} is not YOLOX-nano 416x416 (shapes {shapes}): run `python -m sensors fetch-model`.")
+        raise BadModel(
+            f"{model} is not YOLOX-nano 416x416 (shapes {shapes}): run `python -m sensors fetch-model FILE_OR_MIRROR`."
+        )
     return session

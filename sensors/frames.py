@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sensors.boxes import Picture
+
+log = logging.getLogger("sensors")
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 STALL_MS = 5_000
@@ -118,6 +121,9 @@ class VideoFile:
             if good and picture is not None and picture.size:
                 damaged = False
                 yield Frame(number, t_s, picture)
+        expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if not damaged and number < 0.9 * expected < math.inf:
+            log.warning("%s ends after %d of %d pictures: it is cut short.", self._path, number, int(expected))
         if damaged:
             raise CameraTrouble(
                 f"No picture can be read from {self._path}: it is damaged or no video; record it again."

@@ -30,9 +30,7 @@ def checked(model: Path) -> Path:
     try:
         found = model.read_bytes()
     except OSError as error:
-        raise BadModel(
-            f"The model {model} cannot be read ({error.strerror}): run `python -m sensors fetch-model --to {model}`."
-        ) from error
+        raise BadModel(f"The model {model} cannot be read ({error.strerror}): {_AGAIN} --to {model}`.") from error
     if len(found) < SIZE:
         raise BadModel(f"The model {model} is cut short, {len(found)} of {SIZE} bytes: {_AGAIN} --to {model}`.")
     if hashlib.sha256(found).hexdigest() != SHA256:
@@ -63,7 +61,7 @@ def fetch(source: str, target: Path) -> Path:
     return target
 
 
-_AGAIN = "fetch it again with `python -m sensors fetch-model"
+_AGAIN = "fetch it with `python -m sensors fetch-model FILE_OR_MIRROR"
 
 
 def _opened(source: str) -> IO[bytes]:

@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ class Outbox:
     def __init__(self, path: Path, device: str, clock: DeviceClock) -> None:
         self._path, self._device, self._clock = path, device, clock
         self._lock = threading.Lock()
-        self._lost: list[int] = []
+        self._lost: list[tuple[int, int]] = []
         self._seq = 0
         with self._named_trouble():
             self._store = _opened(path)
@@ -64,7 +63,7 @@ class Outbox:
     @property
     def lost(self) -> int:
         """Reports that found no room and are not yet told as a gap."""
-        return len(self._lost)
+        return sum(last - first + 1 for first, last in self._lost)
 
     def add(self, make: Callable[[int, int, int, int | None], Report]) -> bool:
         """Keep the report that ``make(boot, seq, now_ms, skew_ms)`` gives; False when the disk had no room for it.
@@ -73,15 +72,11 @@ class Outbox:
         """
         with self._lock:
             self._seq += 1
-            first = self._seq
-            try:
-                report = make(self.boot, self._seq, self._clock.now(), self._clock.skew_ms)
-                self._insert([*self._gaps(), report])
-            except sqlite3.OperationalError:
-                # Full disk (or a folder that went away): counting goes on, and the hole is told once there is room.
-                self._lost.extend(range(first, self._seq + 1))
+            if not self._insert(lambda: [make(self.boot, self._seq, self._clock.now(), self._clock.skew_ms)]):
+                self._lose(self._seq, self._seq)
                 return False
-            self._lost.clear()
+            if self._lost:
+                self._tell_gaps()
             return True
 
     def oldest(self, most: int) -> list[Kept]:
@@ -146,28 +141,40 @@ class Outbox:
                 [(self._device, each.boot, each.seq) for each in counts],
             )
 
+    def _lose(self, first: int, last: int) -> None:
+        if self._lost and self._lost[-1][1] + 1 == first:
+            first = self._lost.pop()[0]
+        self._lost.append((first, last))
+
+    def _tell_gaps(self) -> None:
+        """There is room again: say what had none."""
+        before = self._seq
+        if self._insert(self._gaps):
+            self._lost.clear()
+        else:
+            self._lose(before + 1, self._seq)
+
     def _gaps(self) -> list[Report]:
-        """Gap reports for what was lost; numbered after the report being written."""
         found: list[Report] = []
-        for _, run in groupby(enumerate(self._lost), lambda pair: pair[1] - pair[0]):
-            lost = [seq for _, seq in run]
+        for first, last in self._lost:
             self._seq += 1
             at, skew = self._clock.now(), self._clock.skew_ms
-            found.append(
-                Gap(boot=self.boot, seq=self._seq, at=at, skew_ms=skew, from_=lost[0], to=lost[-1], reason="disk")
-            )
+            found.append(Gap(boot=self.boot, seq=self._seq, at=at, skew_ms=skew, from_=first, to=last, reason="disk"))
         return found
 
-    def _insert(self, reports: Sequence[Report]) -> None:
-        self._store.execute("BEGIN IMMEDIATE")
+    def _insert(self, make: Callable[[], Sequence[Report]]) -> bool:
+        """Whether the reports are on the disk now. A full one (or a folder that went away) must not stop counting."""
+        reports = make()
         try:
+            self._store.execute("BEGIN IMMEDIATE")
             for report in reports:
                 self._put(report)
             self._store.execute("COMMIT")
-        except sqlite3.Error:
+        except sqlite3.OperationalError:
             if self._store.in_transaction:
                 self._store.execute("ROLLBACK")
-            raise
+            return False
+        return True
 
     def _put(self, report: Report) -> None:
         row = (self._device, report.boot, report.seq, report.KIND, report.at, monotonic_ms(), report.encode())

@@ -57,7 +57,8 @@ def ground(rng: np.random.Generator, width: int, height: int, steep: bool) -> Pi
 
     paving = rng.normal(0, 10, (height // 4 + 1, width // 4 + 1)).astype(np.float32)
     texture = cv2.resize(paving, (width, height), interpolation=cv2.INTER_CUBIC)
-    shade = np.linspace(145, 175, height, dtype=np.float32)[:, None] + texture
+    low, high = (85, 105) if steep else (145, 175)
+    shade = np.linspace(low, high, height, dtype=np.float32)[:, None] + texture
     picture = np.stack([shade * 0.97, shade, shade * 1.02], axis=2)
     joints = picture[:: max(8, height // 12)]
     joints *= 0.88
