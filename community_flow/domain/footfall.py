@@ -56,11 +56,6 @@ def hour_of(ms: int) -> int:
     return ms - ms % HOUR_MS
 
 
-def bodies(scanned: int, surplus: int, crossings: int) -> int:
-    """People who went through a gate: passed by scan and in excess of it, or counted, whichever is more."""
-    return max(scanned + surplus, crossings)
-
-
 def zone_hours(
     community: str, zone: str, stays: Stays, from_ms: int, to_ms: int, now_ms: int | None = None
 ) -> list[HourCount]:

@@ -136,10 +136,8 @@ class _Pages:
         community = self._chosen(parse(DayQuery, request).community, communities)
         today = self.statistics.today(communities[community])
         first = today - timedelta(days=DAYS_LISTED - 1)
-        tables = [
-            self._of(community, "gate", measure, first, today, self._border(community))
-            for measure in ("entries", "exits")
-        ]
+        border = self.statistics.border(current_scope(), community)
+        tables = [self._of(community, "gate", each, first, today, border) for each in ("entries", "exits")]
         totals = [table.row_totals or () for table in tables]
         days = [Day(date.fromisoformat(label), *each) for label, *each in zip(tables[0].labels, *totals, strict=True)]
         return render_template(
@@ -179,9 +177,6 @@ class _Pages:
             places=places,
         )
         return self.statistics.table(current_scope(), asked)
-
-    def _border(self, community: str) -> tuple[str, ...]:
-        return self.statistics.border(current_scope(), community)
 
     def _chosen(self, asked: str | None, communities: dict[str, Community]) -> str:
         if asked and asked not in communities:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from community_flow.domain.footfall import HOUR_MS, HourCount, hour_of, zone_hours
 from community_flow.ports import Clock, Database, Transaction
+from community_flow.ports.flow import Changed
 from community_flow.ports.statistics import Due, FootfallStore
 
 FRESH_MS = 60_000
@@ -15,6 +16,15 @@ FRESH_MS = 60_000
 class Footfall:
     def __init__(self, db: Database, store: FootfallStore, clock: Clock) -> None:
         self.db, self.store, self.clock = db, store, clock
+
+    def folded(self, tx: Transaction, changed: Changed) -> None:
+        """Hook of the fold: note the earliest moment that changed."""
+        rows = (changed.removed, changed.added)
+        moments = [passage.at_ms for each in rows for passage in each.passages]
+        moments += [visit.entered_ms for each in rows for visit in each.visits]
+        moments += [each.row.at_ms for each in (*changed.ledger_removed, *changed.ledger_added)]
+        if moments:
+            self.touched(tx, changed.community, min(moments))
 
     def touched(self, tx: Transaction, community: str, from_ms: int) -> None:
         """Something changed from this moment on. One row a community, so that it costs a fold next to nothing."""

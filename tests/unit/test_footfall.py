@@ -15,7 +15,6 @@ from community_flow.domain.footfall import (
     HOUR_MS,
     HourCount,
     Stays,
-    bodies,
     day_of,
     day_start_ms,
     label_of,
@@ -109,10 +108,6 @@ def test_rows_are_summed_by_label_and_place() -> None:
 def test_weekdays_are_listed_from_monday() -> None:
     start = ms("2026-11-22T00:00+08:00")  # a Sunday
     assert labels_between(start, start + 3 * 24 * HOUR_MS, "weekday", SHANGHAI, 0) == ["1", "2", "7"]
-
-
-def test_bodies_are_the_larger_of_scanned_and_counted() -> None:
-    assert [bodies(10, 2, 9), bodies(0, 0, 7), bodies(0, 0, 0)] == [12, 7, 0]
 
 
 def test_moments_are_read_in_utc() -> None:

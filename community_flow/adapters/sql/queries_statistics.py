@@ -13,7 +13,7 @@ from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_cases import footfall_due, footfall_hourly
 from community_flow.adapters.sql.tables_flow import flow_hours, passages, visits
-from community_flow.domain.footfall import HourCount, PlaceKind, Stays, bodies
+from community_flow.domain.footfall import HourCount, PlaceKind, Stays
 from community_flow.domain.scope import Scope
 from community_flow.ports.statistics import Due
 
@@ -44,7 +44,8 @@ class SqlFootfall:
         for row in tx.execute(select(flow_hours).where(there)):
             key = (row.gate, row.hour_ms)
             count = found.get(key) or HourCount(community, "gate", row.gate, row.hour_ms)
-            went = bodies(row.bodies, row.surplus, row.crossings)
+            # Who passed by scan with companions, and whom the camera counted beyond them.
+            went = row.bodies + row.surplus
             found[key] = replace(count, entries=went) if row.direction == "in" else replace(count, exits=went)
         return list(found.values())
 
