@@ -121,6 +121,7 @@ def _welcome(core: Core, address: tuple[str, int], tls: bool) -> None:
 
 def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, workers: int) -> None:
     from granian.constants import Interfaces
+    from granian.log import LogLevels
     from granian.server import Server
 
     cert, key = certificate or (None, None)
@@ -135,6 +136,8 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
         ssl_cert=cert,
         ssl_key=key,
         log_access=False,
+        # Its start-up lines are not for the person who starts this; what goes wrong is.
+        log_level=LogLevels.error,
         # A crashed worker comes back by itself; what it had not answered is sent again by the devices.
         respawn_failed_workers=True,
     ).serve()
