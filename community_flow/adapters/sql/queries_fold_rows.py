@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from community_flow.adapters.sql.metadata import Raw
 from community_flow.adapters.sql.queries_fold_reports import pieces, span_of, wanted
-from community_flow.adapters.sql.store import insert_ignore, upsert
+from community_flow.adapters.sql.store import insert_ignore, new_rows, upsert
 from community_flow.adapters.sql.tables_flow import (
     attempts,
     censuses,
@@ -316,17 +316,25 @@ def _replacement_row(community: str, row: Replacement) -> dict[str, Any]:
 
 
 def _add_sums(tx: Connection, community: str, sums: dict[tuple[str, str, int], dict[str, int]]) -> None:
-    changes = [(key, change) for key, change in sums.items() if any(change.values())]
+    rows = [
+        {"community": community, "gate": gate, "direction": direction, "hour_ms": hour_ms, **change}
+        for (gate, direction, hour_ms), change in sorted(sums.items())
+        if any(change.values())
+    ]
+    if not rows:
+        return
     c = flow_hours.c
-    for (gate, direction, hour_ms), change in changes:
-        place = and_(c.community == community, c.gate == gate, c.direction == direction, c.hour_ms == hour_ms)
-        known = tx.execute(select(*(c[name] for name in HOUR_SUMS)).where(place)).first()
-        total = {name: change[name] + (known[i] if known else 0) for i, name in enumerate(HOUR_SUMS)}
-        if known:
-            tx.execute(delete(flow_hours).where(place))
-        if any(total.values()):
-            row = {"community": community, "gate": gate, "direction": direction, "hour_ms": hour_ms, **total}
-            tx.execute(insert(flow_hours), [row])
+    adding = new_rows(tx, flow_hours)
+    total = {name: c[name] + adding.excluded[name] for name in HOUR_SUMS}
+    keys = ["community", "gate", "direction", "hour_ms"]
+    tx.execute(adding.on_conflict_do_update(index_elements=keys, set_=total), rows)
+    shrunk = [row for row in rows if any(row[name] < 0 for name in HOUR_SUMS)]
+    if shrunk:  # an hour in which nothing is left has no row, as if nothing had ever been there
+        place = [c[name] == bindparam(name + "_") for name in keys]
+        empty = [c[name] == 0 for name in HOUR_SUMS]
+        tx.execute(
+            delete(flow_hours).where(*place, *empty), [{name + "_": row[name] for name in keys} for row in shrunk]
+        )
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -93,18 +93,19 @@ def insert_ignore(tx: Connection, table: Table, rows: Sequence[Row]) -> int:
     """Insert what is new; the table's unique keys decide. Returns how many rows were new."""
     if not rows:
         return 0
-    return tx.execute(_insert(tx, table).on_conflict_do_nothing(), rows).rowcount
+    return tx.execute(new_rows(tx, table).on_conflict_do_nothing(), rows).rowcount
 
 
 def upsert(tx: Connection, table: Table, rows: Sequence[Row], keys: Sequence[str]) -> None:
     """Insert, or replace the given columns of the row with the same ``keys``."""
     if not rows:
         return
-    statement = _insert(tx, table)
+    statement = new_rows(tx, table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), rows)
 
 
-def _insert(tx: Connection, table: Table) -> Any:
+def new_rows(tx: Connection, table: Table) -> Any:
+    """An INSERT of the store's own dialect, which knows ON CONFLICT."""
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
     return dialect.insert(table)
