@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from community_flow.app import Core
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.shell import PAGES, ago, is_open, number
+from community_flow.wiring.core import Core
 from tests.factories import a_person, an_account
 
 Client = Callable[..., FlaskClient]
@@ -30,7 +30,8 @@ def test_navigation_offers_exactly_what_opens(app: Flask, flow: Core, client_as:
     links = offered(client.get("/privacy").text)
     assert "/privacy" in links
     for path in links:
-        assert client.get(path).status_code == 200, path
+        with client.get(path) as answer:
+            assert answer.status_code == 200, path
     with app.app_context():
         closed = {page.path for group in PAGES for page in group.entries if not is_open(page.path, role)}
     assert not links & closed
