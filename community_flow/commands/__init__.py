@@ -21,6 +21,8 @@ COMMANDS = {
     "audit": "community_flow.commands.audit:audit",
     "device": "community_flow.commands.devices:device",
     "rebuild": "community_flow.commands.flow:rebuild",
+    "trace": "community_flow.commands.tracing:trace",
+    "export": "community_flow.commands.tracing:export",
     "doctor": "community_flow.commands.server:doctor",
 }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from community_flow.commands import fail, settings
 from community_flow.wiring.core import build_core
 from community_flow.wiring.flow import flow_parts
-from community_flow.commands import fail, settings
+from community_flow.wiring.tracing import tracing_parts
 
 
 @click.command()
@@ -29,6 +30,7 @@ def rebuild(check: bool, community: str | None) -> None:
             continue
         with core.db.write() as tx:
             flow.rebuild(tx, each)
+        tracing_parts(core).footfall.rebuild(each)
         core.signals.bump(each)
         click.echo(f"{each}: rebuilt")
     core.db.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from community_flow.services.flow import Flow, FoldWorker
+from community_flow.services.footfall import Footfall
 from community_flow.services.passages import Passages
 from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.wiring.core import Core
@@ -26,8 +27,11 @@ def flow_parts(core: Core) -> FlowParts:
         from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
         from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
         from community_flow.adapters.sql.queries_passages import SqlPassages
+        from community_flow.adapters.sql.queries_statistics import SqlFootfall
 
         flow = Flow(core.db, core.registry, SqlFoldQueue(), SqlFoldReports(), SqlFoldRows(), core.signals, core.clock)
+        # Statistics learn in the fold's own transaction from which hour on they are out of date.
+        flow.after_fold.append(Footfall(core.db, SqlFootfall(), core.clock).folded)
         pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
         passages = Passages(core.db, SqlPassages(), flow.rules, pseudonyms, core.audit, core.clock)
         core.parts["flow"] = FlowParts(flow, passages)
