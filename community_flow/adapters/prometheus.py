@@ -23,9 +23,7 @@ class PrometheusMeter:
     GAUGES: ClassVar[dict[str, str]] = {
         "fold_waiting": "Marks waiting to be folded",
         "tray_open": "Reports in the tray that wait for a person",
-        "devices_down": "Devices that should speak and do not",
         "store_up": "1 when the store answers",
-        "redis_up": "1 when Redis answers; absent when it is not used",
     }
     TIMES: ClassVar[dict[str, str]] = {"commit_seconds": "From a decoded body to its commit"}
 

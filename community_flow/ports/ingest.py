@@ -200,3 +200,19 @@ class Signals(Protocol):
     def wait(self, timeout_s: float) -> set[str]:
         """Communities woken since the last call of this waiter; waits for the first, at most ``timeout_s``."""
         ...
+
+
+class Once(Protocol):
+    """Things that may be used once, for a while: challenges, nonces."""
+
+    def put(self, key: str, value: str, ttl_s: float) -> bool:
+        """Keep ``value`` unless something is there still; False says that there was, or that nothing can be kept."""
+        ...
+
+    def look(self, key: str) -> str | None:
+        """What is kept, without using it up."""
+        ...
+
+    def take(self, key: str) -> str | None:
+        """What is kept; nobody gets it a second time."""
+        ...

@@ -8,7 +8,6 @@ from typing import Any
 
 from community_flow.adapters.clock import SystemClock
 from community_flow.adapters.keys import KeyRing
-from community_flow.adapters.memory_traffic import MemorySignals
 from community_flow.adapters.sql.queries_accounts import SqlAccounts
 from community_flow.adapters.sql.queries_audit import SqlAudit
 from community_flow.adapters.sql.queries_registry import SqlJournal
@@ -19,6 +18,7 @@ from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
 from community_flow.services.registry import Registry
 from community_flow.settings import Settings
+from community_flow.wiring.traffic import Traffic, build_traffic
 
 
 @dataclass
@@ -32,13 +32,17 @@ class Core:
     audit: Audit
     registry: Registry
     accounts: Accounts
+    traffic: Traffic
     # Started by the server's worker, never by create_app.
     background: list[Callable[[], None]] = field(default_factory=list)
     # WSGI callables beside Flask, by path: for routes where Flask's own cost is the larger part.
     raw_routes: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
-    # Live versions and wake-ups; Redis carries them between processes when it is set.
-    signals: Signals = field(default_factory=MemorySignals)
+
+    @property
+    def signals(self) -> Signals:
+        """Live versions and wake-ups; Redis carries them between processes when it is set."""
+        return self.traffic.signals
 
 
 def build_core(settings: Settings, clock: Clock | None = None) -> Core:
@@ -51,4 +55,4 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     audit = Audit(db, SqlAudit(), keys.now("audit").secret, clock)
     registry = Registry(db, SqlJournal(), SqlFoldMarks(), clock)
     accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
-    return Core(settings, clock, db, keys, audit, registry, accounts)
+    return Core(settings, clock, db, keys, audit, registry, accounts, build_traffic(settings))

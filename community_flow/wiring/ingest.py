@@ -1,4 +1,4 @@
-"""Reports in, devices."""
+"""Reports in, devices, the tray, health."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import Any
 
 from flask import Flask
 
-from community_flow.adapters.memory_traffic import MemoryLimits, MemoryOnce, MemoryRecentIds
-from community_flow.adapters.prometheus import PrometheusMeter
+from community_flow.adapters.prometheus import CONTENT_TYPE, PrometheusMeter
 from community_flow.adapters.sql.group_commit import GroupCommit
-from community_flow.adapters.sql.queries_devices import SqlDevices
+from community_flow.adapters.sql.queries_devices import SqlDevices, SqlTray
+from community_flow.adapters.sql.queries_health import SqlHealth
 from community_flow.adapters.sql.queries_ingest import SqlReports
 from community_flow.adapters.sql.queries_tracing import SqlOrders
+from community_flow.entrypoints import devices as device_routes
+from community_flow.entrypoints import health
 from community_flow.entrypoints.ingest_http import reports_route
+from community_flow.ports.ingest import Once
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.devices import Devices
 from community_flow.services.ingest import Ingest
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
+from community_flow.services.tray import Tray
 from community_flow.services.trust import Trust
 from community_flow.wiring.core import Core
 from sensors.wire import PATH as REPORTS_PATH
@@ -36,9 +40,10 @@ class IngestParts:
     ingest: Ingest
     devices: Devices
     trust: Trust
+    tray: Tray
     keys: IngestKeys
     meter: PrometheusMeter
-    once: MemoryOnce
+    once: Once
 
 
 def ingest_parts(core: Core) -> IngestParts:
@@ -50,23 +55,45 @@ def ingest_parts(core: Core) -> IngestParts:
 
 
 def _build_ingest(core: Core) -> IngestParts:
-    keys = IngestKeys(core.keys)
+    traffic, keys = core.traffic, IngestKeys(core.keys)
     store = SqlReports(keys.seal)
+    trust = Trust(core.db, store, core.registry, core.keys, _horizon(core), core.clock)
+    ingest = Ingest(
+        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, GroupCommit(core.db, store),
+        traffic.reports, traffic.recent, core.signals, traffic.meter, core.clock,
+    )  # fmt: skip
+    devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, core.clock)
+    tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
+    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once)
+
+
+def _horizon(core: Core) -> Any:
+    """How far back reports are taken: the everyday retention, or an order's."""
     orders = Orders(core.db, SqlOrders(), core.registry, core.audit, core.clock)
 
     def horizon_ms(tx: Any, community: str) -> int:
         days = core.settings.retention_days
         return DAY_MS * (max(days, ORDER_DAYS) if orders.in_force(tx, community, None) else days)
 
-    trust = Trust(core.db, store, core.registry, core.keys, horizon_ms, core.clock)
-    meter = PrometheusMeter()
-    ingest = Ingest(
-        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, GroupCommit(core.db, store),
-        MemoryLimits(rate=200, burst=2_000), MemoryRecentIds(), core.signals, meter, core.clock,
-    )  # fmt: skip
-    devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, core.clock)
-    return IngestParts(ingest, devices, trust, keys, meter, MemoryOnce())
+    return horizon_ms
 
 
 def wire(core: Core, app: Flask) -> None:
-    core.raw_routes[REPORTS_PATH] = reports_route(ingest_parts(core).ingest)
+    parts = ingest_parts(core)
+    core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
+    app.register_blueprint(
+        device_routes.blueprint(parts.devices, parts.tray, parts.trust, parts.keys, core.traffic.codes, core.clock)
+    )
+    _wire_health(core, app, parts)
+
+
+def _wire_health(core: Core, app: Flask, parts: IngestParts) -> None:
+    store = SqlHealth(core.db)
+
+    def figures() -> tuple[bytes, str]:
+        parts.meter.observe("store_up", 1 if store.trouble() is None else 0)
+        for name, value in store.figures().items():
+            parts.meter.observe(name, value)
+        return parts.meter.text(), CONTENT_TYPE
+
+    app.register_blueprint(health.blueprint({"store": store.trouble, **core.traffic.checks}, figures))
