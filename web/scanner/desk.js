@@ -24,6 +24,7 @@ export class Desk {
         exception: (entry) => this.exception(entry), undo: (entry) => this.undo(entry), companion: (entry) => this.addCompanion(entry),
       },
       () => named(this.gate?.names),
+      () => (this.link.online ? "" : t("offline")),
     );
   }
 
@@ -99,7 +100,7 @@ export class Desk {
     const { decision } = found;
     const entry = {
       ...found, at_ms: this.now(), outcome: decision.decision === "allow" ? "passed" : "open", party: 1 + this.companions,
-      title: found.record?.name ?? found.title ?? "—",
+      title: found.record?.name ?? found.title ?? "—", home: this.homeOf(found.record),
     };
     if (decision.decision === "allow") this.passed(entry);
     this.result.show(entry);
@@ -111,6 +112,13 @@ export class Desk {
     entry.id = this.report(entry, open).then((report) => this.queue.add(report, open));
     await entry.id;
     this.ready.draw();
+  }
+
+  /** The building's own name, else the number the unit begins with. */
+  homeOf(record) {
+    const zone = this.list.site?.zones[record?.building];
+    const number = /^(\d{1,3})-/.exec(record?.unit ?? "")?.[1];
+    return zone ? named(zone.names) : number ? t("building", { n: number }) : "";
   }
 
   /** A scan as the wire has it. Until the guard decides, nobody has passed and nothing is decided. */

@@ -91,7 +91,7 @@ export class Ready {
     const age = state ? ago(this.inside.ageMs()) : "—";
     put($("inside"), `${count}${age}${language()}`, () => [h("small", {}, `${t("inside")} · ${age}`), h("strong", {}, String(count))]);
     const [last] = this.desk.entries;
-    const sub = last ? `${t("last_scans")} · ${t(last.direction)} · ${ago(this.desk.now() - last.at_ms)}` : t("last_scans");
+    const sub = last ? `${t(last.direction)} · ${ago(this.desk.now() - last.at_ms)}` : t("last_scans");
     put($("last"), sub + last?.title + last?.outcome, () => [h("small", {}, sub), h("strong", {}, last?.title ?? t("last_none"))]);
   }
 
@@ -101,12 +101,14 @@ export class Ready {
 
   lineFacts() {
     const { list, link, queue } = this;
-    const pairs = [[link.online ? t("online") : t("offline"), link.online ? "" : t("hand_offline").split(/[：:]/)[0]]];
-    pairs[0][1] = "";
-    pairs.push([t("queue_title"), queue.size ? `${queue.size} · ${t("oldest", { age: ago(Date.now() - queue.oldestMs()) })}` : "0"]);
-    pairs.push([t("list_age", { age: list.head ? this.listAge() : "—" }), ""], [t("list_count", { n: list.count }), ""]);
-    if (link.poison) pairs.push([t("poison", { n: link.poison }), ""]);
-    return sheets.facts(t("device"), pairs);
+    const waiting = queue.size ? `${queue.size} · ${t("oldest", { age: ago(Date.now() - queue.oldestMs()) })}` : "0";
+    const { state } = this.inside;
+    const zones = Object.entries(state?.zones ?? {}).map(([zone, count]) => [named(list.site?.zones[zone]?.names) || zone, String(count)]);
+    const pairs = [
+      [t("line"), link.online ? t("online") : t("offline")], [t("queue_title"), waiting],
+      [t("list"), list.head ? `${t("list_count", { n: list.count })} · ${this.listAge()}` : "—"], ...zones,
+    ];
+    return sheets.facts(t("state"), pairs, link.poison ? [h("p.wrong", {}, t("poison", { n: link.poison }))] : []);
   }
 
   more() {

@@ -9,8 +9,8 @@ const LEAST_MS = 500;
 
 export class Result {
   /** `acts`: {letIn, turnBack, exception, undo, companion}. */
-  constructor(acts, gateName) {
-    Object.assign(this, { acts, gateName });
+  constructor(acts, gateName, offline) {
+    Object.assign(this, { acts, gateName, offline });
     this.box = $("result");
     this.box.addEventListener("click", (event) => {
       if (this.entry?.decision.decision === "allow" && !event.target.closest("button")) this.clear();
@@ -50,12 +50,18 @@ export class Result {
     const { decision } = entry;
     const sentence = decision[language()];
     return [
-      h("div.top", {}, h("b", {}, this.gateName()), h("span", {}, icon(entry.direction === "in" ? "i-in" : "i-out"), t(entry.direction))),
+      h("div.top", {}, h("b", {}, this.gateName()), ...this.line(), h("span", {}, icon(`i-${entry.direction}`), t(entry.direction))),
       h("div.word", {}, icon(`r-${decision.decision}`), h("h2", {}, t(decision.decision)), h("p", {}, sentence)),
       entry.record ? card(entry) : null,
       decision.decision === "allow" ? h("div.left", {}, h("i")) : null,
       this.buttons(entry),
     ].filter(Boolean);
+  }
+
+  /** Without network that is said here too: a list may be old. */
+  line() {
+    const words = this.offline();
+    return words ? [h("span", {}, words)] : [];
   }
 
   buttons(entry) {
@@ -84,15 +90,15 @@ function card(entry) {
   const { record } = entry;
   const at = new Date(entry.at_ms).toLocaleTimeString("zh-CN", { hour12: false });
   const lines = [[t("type"), t(record.type ?? "resident")], [t("time"), at]];
-  if (record.building || record.unit) lines.unshift([t("home"), home(record)]);
+  if (entry.home || record.unit) lines.unshift([t("home"), home(entry)]);
   return h("div.card", {}, h("h3", {}, record.name), h("dl", {}, lines.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])));
 }
 
-function home(record) {
-  const building = record.building ? t("building", { n: record.building.replace(/^b(?=\d)/, "") }) : t("unit_hidden");
-  if (!record.unit) return building;
-  const button = h("button", { title: t("unit_hidden") }, building);
-  const show = (shown) => () => (button.textContent = shown ? record.unit : building);
+function home({ home: building, record }) {
+  const words = building || t("unit_hidden");
+  if (!record.unit) return words;
+  const button = h("button", { title: t("unit_hidden") }, words);
+  const show = (shown) => () => (button.textContent = shown ? record.unit : words);
   button.addEventListener("pointerdown", show(true));
   ["pointerup", "pointerleave", "pointercancel"].forEach((name) => button.addEventListener(name, show(false)));
   return button;

@@ -1,0 +1,235 @@
+"""A real server, a person with a printed card, a gate phone in real Chromium, and what its camera sees."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from community_flow.adapters.cards_pdf import print_cards, qr_modules
+from community_flow.domain import passes as cf1
+from community_flow.domain.residents import Resident
+from community_flow.domain.scope import Role, Scope
+from community_flow.services.cards import Cards
+from community_flow.services.devices import Enrolled
+from community_flow.services.guards import Guards
+from community_flow.settings import Settings
+from community_flow.wiring.core import Core
+from tests.conftest import LiveServer, prepared, serving
+from tests.factories import an_account, small_community
+from tests.registry_parts import Parts, parts_of
+
+MANAGER = Scope("a_manager", Role.MANAGER, frozenset({"garden"}))
+FRAME = (1280, 720)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
+
+
+@dataclass
+class World:
+    """The installation, opened a second time beside the server, and the server."""
+
+    core: Core
+    server: LiveServer
+    parts: Parts
+    folder: Path
+    manager: str = ""
+    people: dict[str, str] = field(default_factory=dict)
+
+    def person(self, name: str, unit: str = "7-3-1102", **given: Any) -> str:
+        self.people[name] = self.parts.people.add(MANAGER, "garden", Resident(name=name, unit=unit, **given))
+        return self.people[name]
+
+    def card(self, name: str) -> str:
+        """The text of a card of somebody; issued when they have none."""
+        person = self.people[name]
+        with self.core.db.read() as tx:
+            held = self.parts.passes.of_persons(tx, MANAGER, [person])
+        if not held:
+            self.parts.passes.issue_card(MANAGER, person)
+            return self.card(name)
+        with self.core.db.read() as tx:
+            return self.parts.passes.text(tx, held[0])
+
+    def pass_id(self, name: str) -> str:
+        with self.core.db.read() as tx:
+            return self.parts.passes.of_persons(tx, MANAGER, [self.people[name]])[0].pass_id
+
+    def printed(self, name: str) -> Image.Image:
+        """The card's PDF page as a printer would make it."""
+        pdf = self.folder / "card.pdf"
+        pdf.write_bytes(Cards(self.parts.people, print_cards).print(MANAGER, "garden", persons=[self.people[name]], paper="cr80"))
+        subprocess.run(["pdftoppm", "-r", "300", "-png", "-singlefile", str(pdf), str(pdf.with_suffix(""))], check=True)
+        return Image.open(pdf.with_suffix(".png")).convert("RGB")
+
+    def phone(self, gate: str = "east") -> Enrolled:
+        from community_flow.wiring.ingest import ingest_parts
+
+        return ingest_parts(self.core).devices.enrol(MANAGER, "garden", "gate_phone", gate)
+
+    def guard(self, pin: str = "4821") -> str:
+        """A guard's number, with that PIN."""
+        from community_flow.adapters.sql.queries_gate import SqlGuards
+
+        account = an_account(self.core, Role.GUARD)
+        guards = Guards(self.core.db, SqlGuards(), self.core.accounts.store, self.core.audit, self.core.clock)
+        return guards.set_pin(account.scope, pin)
+
+    def get(self, path: str) -> list[dict[str, Any]]:
+        """A list of the operator JSON."""
+        request = urllib.request.Request(self.server.url + path, headers={"Authorization": f"Bearer {self.manager}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            items: list[dict[str, Any]] = json.load(answer)["items"]
+        return items
+
+    def until(self, path: str, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 10) -> list[dict[str, Any]]:
+        """Poll a list until it is as expected; fails with what was there."""
+        end = time.monotonic() + seconds
+        while not enough(items := self.get(path)):
+            assert time.monotonic() < end, f"{path} after {seconds} s: {items}"
+            time.sleep(0.1)
+        return items
+
+
+@contextmanager
+def world(settings: Settings, folder: Path) -> Iterator[World]:
+    core = prepared(settings)
+    small_community(core)
+    manager = an_account(core, Role.MANAGER)
+    secret = core.accounts.make_token(manager.account, "test", "test")
+    with serving(settings) as server:
+        yield World(core, server, parts_of(core), folder, secret)
+    core.db.close()
+
+
+def forged(text: str) -> str:
+    """The same card with another signature."""
+    token = cf1.decode(text)
+    assert isinstance(token, cf1.Token)
+    signature = bytes([token.signature[0] ^ 1]) + token.signature[1:]
+    return cf1.encode(cf1.Token(token.type, token.handle, signature, None, token.key_id, token.expiry_day, token.serial))
+
+
+def qr_picture(text: str, module: int = 8) -> Image.Image:
+    rows = qr_modules(text)
+    side = len(rows) + 8
+    picture = Image.new("RGB", (side, side), "white")
+    for y, row in enumerate(rows):
+        for x, dark in enumerate(row):
+            if dark:
+                picture.putpixel((x + 4, y + 4), (0, 0, 0))
+    return picture.resize((side * module, side * module), Image.Resampling.NEAREST)
+
+
+def film(path: Path, shots: Sequence[tuple[Image.Image | None, float]], fps: int = 30) -> Path:
+    """A camera film: each picture held before a table top for so many seconds. Chromium plays it in a loop."""
+    with path.open("wb") as file:
+        for picture, seconds in shots:
+            frame = Image.new("RGB", FRAME, (92, 98, 104))
+            if picture is not None:
+                fitted = picture.copy()
+                fitted.thumbnail((int(FRAME[0] * 0.8), int(FRAME[1] * 0.8)))
+                frame.paste(fitted, ((FRAME[0] - fitted.width) // 2, (FRAME[1] - fitted.height) // 2))
+            body = io.BytesIO()
+            frame.save(body, "JPEG", quality=90)
+            for _ in range(max(1, int(seconds * fps))):
+                file.write(body.getvalue())
+    return path
+
+
+@contextmanager
+def chromium(executable_path: str, camera: Path | None = None, profile: Path | None = None) -> Iterator[Any]:
+    """A browser context (kept in ``profile``) whose camera plays a film; without one the camera shows a test pattern."""
+    from playwright.sync_api import sync_playwright
+
+    flags = [*FLAGS, *([f"--use-file-for-fake-video-capture={camera}"] if camera else [])]
+    with sync_playwright() as playwright:
+        common = {"viewport": {"width": 390, "height": 844}, "locale": "en-GB", "timezone_id": "Asia/Shanghai"}
+        if profile is not None:
+            context = playwright.chromium.launch_persistent_context(
+                str(profile), executable_path=executable_path, args=flags, **common
+            )  # fmt: skip
+            yield context
+            context.close()
+            return
+        browser = playwright.chromium.launch(executable_path=executable_path, args=flags)
+        yield browser.new_context(**common)
+        browser.close()
+
+
+def bound(context: Any, world: World, device: Enrolled, path: str = "/gate") -> Any:
+    """A page of the gate app that is claimed for ``device`` and has its list."""
+    page = context.pages[0] if context.pages else context.new_page()
+    page.on("pageerror", lambda error: (_ for _ in ()).throw(AssertionError(str(error))))
+    page.goto(world.server.url + path)
+    page.wait_for_selector("#setup:not([hidden])")
+    given = {"device": device.device, "token": device.token, "community": device.community}
+    page.evaluate(
+        """async (device) => {
+          const { Store } = await import("/scanner/store.js");
+          const store = await Store.open();
+          await store.keepSecret("device", device);
+          store.db.close();
+        }""",
+        given,
+    )
+    page.reload()
+    listed(page)
+    return page
+
+
+def listed(page: Any) -> None:
+    """Wait until the app runs and has a list."""
+    soon(page, "document.body.dataset.view === 'ready' && Boolean(window.gate?.list.head)", 15)
+
+
+def soon(page: Any, expression: str, seconds: float = 10) -> Any:
+    """Wait until an expression is true in the page. Playwright's own waiting needs eval, which the page forbids."""
+    end = time.monotonic() + seconds
+    while not (found := page.evaluate(expression)):
+        assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)
+    return found
+
+
+def typed(page: Any, text: str) -> None:
+    """A keyboard reader under a Chinese input method: key positions are right, characters are not."""
+    page.evaluate(
+        """(text) => {
+          const codes = { " ": "Space", "-": "Minus", ".": "Period", "/": "Slash", "$": "Digit4", "%": "Digit5", "*": "Digit8",
+            "+": "Equal", ":": "Semicolon" };
+          const press = (code, shiftKey) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+            { code, shiftKey, key: "Process", isComposing: true, bubbles: true, cancelable: true }));
+          for (const letter of text) {
+            const code = codes[letter] ?? (/[0-9]/.test(letter) ? `Digit${letter}` : `Key${letter.toUpperCase()}`);
+            press(code, "$%*+:".includes(letter) || /[A-Z]/.test(letter));
+          }
+          press("Enter", false);
+        }""",
+        text,
+    )
+
+
+def decision(page: Any) -> str:
+    page.wait_for_selector("#result:not([hidden])", timeout=10_000)
+    found: str = page.get_attribute("#result", "data-decision")
+    return found
+
+
+def held(page: Any, selector: str) -> None:
+    """Press as long as a hold button wants."""
+    page.locator(selector).hover()
+    page.mouse.down()
+    page.wait_for_timeout(1_000)
+    page.mouse.up()
