@@ -15,12 +15,13 @@ from community_flow.entrypoints.problems import translate_errors
 from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
 from community_flow.settings import Settings
-from community_flow.wiring import access, flow, gate, ingest, live, review, shell, tracing
+from community_flow.wiring import access, flow, gate, ingest, live, registry, review, shell, tracing
 from community_flow.wiring.core import Core, build_core
 from web import ROOT
 
 WIRING: tuple[Callable[[Core, Flask], None], ...] = (
     access.wire,
+    registry.wire,
     ingest.wire,
     flow.wire,
     tracing.wire,

@@ -201,6 +201,12 @@ class Passes:
             Held(community, pass_id, state, rows[pass_id]) for community, pass_id, state in owned if pass_id in rows
         ]
 
+    def all(self, tx: Transaction, scope: Scope) -> list[Held]:
+        """Every pass in scope."""
+        found = self.registry.store.current(tx, scope, "pass")
+        rows = self.store.of_ids(tx, scope, [pass_id for _, pass_id, _ in found])
+        return [Held(where, pass_id, state, rows[pass_id]) for where, pass_id, state in found if pass_id in rows]
+
     def text(self, tx: Transaction, held: Held) -> str:
         """The CF1 text of a printed card: signed anew each time, and the same each time."""
         if held.row.sealed_handle is None or held.state.kind != "card" or held.state.until_ms is None:
