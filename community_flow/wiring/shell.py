@@ -1,4 +1,4 @@
-"""The frame of every page."""
+"""The frame of every page, and the description of every address."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from community_flow.wiring.core import Core
 
 
 def wire(core: Core, app: Flask) -> None:
-    from community_flow.entrypoints import shell
+    from community_flow.entrypoints import openapi, shell
 
+    app.register_blueprint(openapi.blueprint(core.raw_routes))
     shell.dress(app, core.clock, core.parts)
