@@ -269,7 +269,10 @@ class Model:
     def relays(self) -> set[tuple[str, str, frozenset[tuple[str, int, int]]]]:
         shown: dict[tuple[str, int], dict[str, Row]] = {}
         for row in self.live():
-            if row["kind"] == "scan" and row["who"].startswith("ps_") and row["token_s"] is not None:
+            if row["kind"] != "scan" or not row["who"].startswith("ps_") or row["token_s"] is None:
+                continue
+            # A picture of a code that is a day old is no relay.
+            if abs(row["t_ms"] - 1_767_225_600_000 - row["token_s"] * 1000) <= 24 * HOUR_MS:
                 shown.setdefault((row["who"], row["token_s"]), {}).setdefault(row["gate"], row)
         return {
             ("relayed_code", f"relay:{who}@{token_s}", frozenset(triple(row) for row in gates.values()))

@@ -166,6 +166,15 @@ class Rulebook:
                 found.update(dict.fromkeys(group, group))
         return found
 
+    @cached_property
+    def watched_gates(self) -> frozenset[str]:
+        """Gates to which any row, at any time, has given a counting device."""
+        found: set[str] = set()
+        for device in self.journal.entities("device"):
+            states: list[Any] = self.journal.timeline("device", device).states
+            found.update(state.gate for state in states if state is not None and state.kind in COUNTERS and state.gate)
+        return frozenset(found)
+
     def household(self, person: str, t_ms: int) -> str | None:
         state: Person | None = self.journal.at("person", person, t_ms)
         return None if state is None else state.household

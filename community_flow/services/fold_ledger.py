@@ -45,8 +45,8 @@ class LedgerFold:
     def refold(self, tx: Transaction, rules: Rulebook, touched: Touched, changed: Changed) -> None:
         """Settle what is touched, after the passages were written; the difference is put into ``changed``."""
         for (gate, direction), spans in touched.merged().items():
-            if not self.reports.counted(tx, changed.community, gate) and not _counter_named(rules, gate, spans):
-                continue
+            if gate not in rules.watched_gates and not self.reports.counted(tx, changed.community, gate):
+                continue  # nobody ever counted here
             stands_for = self._replacements(tx, changed.community, gate, direction, spans)
             for span in _merged(spans):
                 self._settle(tx, rules, (gate, direction), span, stands_for, changed)
@@ -138,14 +138,6 @@ def _may_replace(by: Replacement, triple: Triple) -> bool:
 def _watched(party: Party, rules: Rulebook, gate: str) -> Party:
     rule = rules.places(party.t_ms).gates.get(gate)
     return Party(party.key, party.t_ms, party.source, party.n, rule is not None and rule.counter is not None)
-
-
-def _counter_named(rules: Rulebook, gate: str, spans: Sequence[Span]) -> bool:
-    for moment in {each for span in spans for each in span}:
-        rule = rules.places(moment).gates.get(gate)
-        if rule is not None and rule.counter is not None:
-            return True
-    return False
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

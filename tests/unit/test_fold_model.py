@@ -1,0 +1,191 @@
+"""The fold against the slow model: any order, repetition, delay, batching, corrections, ties, and a journal written
+after the fact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from community_flow.domain.places import Community, Device, Gate, Household, Pass, Person, Zone
+from tests.fakes_fold_store import MemoryFoldStore, MemoryRegistry, Row, memory_flow
+from tests.model_fold import Model
+
+EXAMPLES = 1_000
+T = 1_795_420_800_000
+LIN, WANG, ZHAO = "p_lin", "p_wang", "p_zhao"
+CARD, PHONE, TAG, STRAY = "ps_01", "ps_02", "tg_01", "ps_03"
+DEVICES = ("d_aaaaaaaaaaaa", "d_bbbbbbbbbbbb")
+CAMERA, OTHER_CAMERA = "d_cccccccccccc", "d_dddddddddddd"
+GATES = ("east", "west", "b1-door", "clinic-door", "passage", "ghost")
+
+FIRST_ROWS: list[tuple[str, str, Any]] = [
+    ("community", "garden", Community(names={"en": "Garden"}, area="a")),
+    ("zone", "compound", Zone(names={"en": "C"}, kind="compound")),
+    ("zone", "b1", Zone(names={"en": "B"}, kind="building", parent="compound")),
+    ("zone", "clinic", Zone(names={"en": "K"}, kind="room", parent="compound", closes_at="18:00")),
+    ("gate", "east", Gate(names={"en": "E"}, inner="compound", walk={"b1-door": 60, "west": 240})),
+    ("gate", "west", Gate(names={"en": "W"}, inner="compound", entries="scanned", exits="scanned")),
+    ("gate", "b1-door", Gate(names={"en": "B"}, inner="b1", outer="compound", dedup_window_s=0)),
+    ("gate", "clinic-door", Gate(names={"en": "K"}, inner="clinic", outer="compound", exits="free")),
+    # From a building straight into the clinic: siblings, with the compound round both.
+    ("gate", "passage", Gate(names={"en": "P"}, inner="clinic", outer="b1")),
+    ("person", LIN, Person(household="h_1")),
+    ("person", WANG, Person(household="h_1")),
+    ("person", ZHAO, Person()),
+    ("household", "h_1", Household(unit="1-1", quota_per_day=2)),
+    ("pass", CARD, Pass(person=LIN)),
+    ("pass", PHONE, Pass(person=LIN)),
+    ("pass", TAG, Pass(person=WANG)),
+    ("device", CAMERA, Device(names={"en": "W"}, gate="west", kind="camera")),
+]
+
+LATER_ROWS: list[tuple[str, str, Any]] = [
+    ("pass", CARD, Pass(person=WANG)),
+    ("pass", CARD, None),
+    ("pass", STRAY, Pass(person=ZHAO)),
+    ("pass", TAG, Pass(person=None)),
+    ("person", WANG, Person(status="merged", merged_into=LIN)),
+    ("person", LIN, Person(status="merged", merged_into=WANG)),
+    ("person", ZHAO, Person(household="h_1")),
+    ("household", "h_1", Household(unit="1-1", quota_per_day=1)),
+    ("gate", "east", Gate(names={"en": "E"}, inner="compound", dedup_window_s=300)),
+    ("gate", "west", Gate(names={"en": "W"}, inner="b1", exits="counted")),
+    ("gate", "clinic-door", None),
+    ("gate", "ghost", Gate(names={"en": "G"}, inner="b1", outer="clinic")),
+    ("zone", "clinic", Zone(names={"en": "K"}, kind="hall", longest_stay_s=1800)),
+    ("zone", "b1", Zone(names={"en": "B"}, kind="building", closes_at="16:30")),
+    ("device", CAMERA, Device(names={"en": "W"}, gate="west", kind="camera", status="revoked")),
+    ("device", OTHER_CAMERA, Device(names={"en": "E"}, gate="east", kind="camera")),
+    ("community", "garden", Community(names={"en": "Garden"}, area="a", timezone="Europe/Berlin")),
+]
+
+# Few moments, so that ties and windows' edges are common; some hours and days apart, so that closing times count.
+seconds = st.one_of(
+    st.sampled_from([0, 1, 5, 10, 11, 29, 30, 31, 60, 239, 240, 300]),
+    st.integers(0, 12).map(lambda each: each * 600),
+    st.integers(0, 72).map(lambda each: each * 3600),
+)
+moments = seconds.map(lambda each: T + each * 1000)
+boots = st.sampled_from([1, 2])
+
+
+@st.composite
+def scans(draw: st.DrawFn) -> Row:
+    kind = draw(st.sampled_from(["scan", "scan", "scan", "visitor"]))
+    named = {"who": draw(st.sampled_from([CARD, CARD, PHONE, TAG, STRAY, LIN, WANG, ZHAO, ""]))}
+    named |= {"token_s": draw(st.sampled_from([None, None, (T - 1_767_225_600_000) // 1000]))}
+    return {
+        "kind": kind, "t_ms": draw(moments),
+        "device": draw(st.sampled_from(DEVICES)), "boot": draw(boots), "gate": draw(st.sampled_from(GATES)),
+        "direction": draw(st.sampled_from(["in", "out"])), "passed": draw(st.sampled_from([True, True, True, False])),
+        "party": draw(st.sampled_from([1, 1, 2])),
+        **(named if kind == "scan" else {"who": "", "token_s": None}),
+    }  # fmt: skip
+
+
+@st.composite
+def counts(draw: st.DrawFn) -> Row:
+    t_ms = draw(moments)
+    aggregate = draw(st.sampled_from([False, False, True]))
+    first = draw(st.integers(0, 20))
+    replaces = (draw(boots), first, first + draw(st.integers(0, 20))) if aggregate and draw(st.booleans()) else None
+    return {
+        "kind": "count", "t_ms": t_ms, "device": draw(st.sampled_from([CAMERA, CAMERA, OTHER_CAMERA])),
+        "boot": draw(boots), "gate": draw(st.sampled_from(["east", "west"])),
+        "direction": draw(st.sampled_from(["in", "out"])), "n": draw(st.sampled_from([1, 1, 2, 5])),
+        "from_ms": t_ms - draw(st.sampled_from([0, 60_000, 3_600_000])) if aggregate else None, "replaces": replaces,
+    }  # fmt: skip
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> Row:
+    return {
+        "kind": "correction", "t_ms": draw(moments), "device": draw(st.sampled_from([*DEVICES, CAMERA])),
+        "boot": draw(boots), "of": (draw(boots), draw(st.integers(0, 40))),
+    }  # fmt: skip
+
+
+censuses = st.builds(
+    lambda t_ms, n: {"kind": "census", "t_ms": t_ms, "device": DEVICES[0], "boot": 1, "zone": "compound", "n": n},
+    moments, st.integers(0, 9),
+)  # fmt: skip
+reports_ = st.lists(st.one_of(scans(), scans(), scans(), counts(), corrections(), censuses), max_size=28)
+journal_rows = st.lists(st.tuples(st.sampled_from(LATER_ROWS), st.one_of(st.just(0), moments)), max_size=4)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[list[Any]], list[int]]:
+    """Batches of reports and journal rows in any order, with repetitions; and the subjects of each slice."""
+    rows = draw(reports_)
+    for number, row in enumerate(rows):
+        row["seq"] = number
+    events: list[Any] = [*rows, *draw(journal_rows)]
+    if rows:
+        events += draw(st.lists(st.sampled_from(rows), max_size=6))
+    events = draw(st.permutations(events))
+    sizes = draw(st.lists(st.integers(1, 12), min_size=1, max_size=8))
+    batches, start, turn = [], 0, 0
+    while start < len(events):
+        size = sizes[turn % len(sizes)]
+        batches.append(list(events[start : start + size]))
+        start, turn = start + size, turn + 1
+    return batches, draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(histories())
+def test_any_history_folds_to_what_the_definitions_say(history: tuple[list[list[Any]], list[int]]) -> None:
+    batches, slices = history
+    store = MemoryFoldStore()
+    registry = MemoryRegistry(store)
+    flow = memory_flow(store, registry)
+    journal: list[tuple[int, str, str, int, Any]] = []
+
+    def record(kind: str, entity: str, valid_from_ms: int, data: Any) -> None:
+        journal.append((len(journal) + 1, kind, entity, valid_from_ms, data))
+        registry.record(kind, entity, valid_from_ms, None if data is None else msgspec.to_builtins(data))
+
+    for kind, entity, data in FIRST_ROWS:
+        record(kind, entity, 0, data)
+    for number, batch in enumerate(batches):
+        for event in batch:
+            if isinstance(event, dict):
+                store.keep(event)
+            else:
+                (kind, entity, data), valid_from_ms = event
+                record(kind, entity, valid_from_ms, data)
+        while flow._slice(None, "garden", slices[number % len(slices)]) is not None:
+            pass
+    assert_equal(store, Model(journal, list(store.kept.values())))
+
+
+def assert_equal(store: MemoryFoldStore, model: Model) -> None:
+    assert passages_in(store) == model.passages()
+    assert {(row.id, row.subject) for row in store.attempts_.values()} == model.attempts()
+    assert visits_in(store) == model.visits()
+    assert {(row.kind, row.subject, frozenset(row.evidence)) for row in store.conflicts_.values()} == model.conflicts()
+    assert {
+        (each.gate, each.direction, each.row.kind, each.row.at_ms, each.row.n, each.row.source)
+        for each in store.ledger_.values()
+    } == model.ledger()
+    assert {(zone, row.at_ms, row.n) for zone, row in store.censuses_.values()} == model.censuses()
+
+
+def passages_in(store: MemoryFoldStore) -> set[tuple[Any, ...]]:
+    return {
+        (row.id, row.subject, row.gate, row.direction, row.at_ms, row.last_ms, row.party, row.evidence)
+        for row in store.passages_.values()
+    }
+
+
+def visits_in(store: MemoryFoldStore) -> set[tuple[Any, ...]]:
+    return {
+        (
+            row.passage, row.zone, row.subject, row.entered_ms, row.left_ms, row.left_earliest_ms, row.left_latest_ms,
+            row.closed_by,
+        )
+        for row in store.visits_.values()
+    }  # fmt: skip
