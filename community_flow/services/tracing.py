@@ -167,7 +167,8 @@ class Tracing:
             )  # fmt: skip
             if not self.cases.answer(tx, answered):
                 raise Conflict("Somebody answered this request before you.")
-            self._log(tx, account, case, f"case.{answered.state}", dict.fromkeys(asked.persons, answered.state))
+            action = "case.opened" if agree else "case.refused"
+            self._log(tx, account, case, action, dict.fromkeys(asked.persons, answered.state))
             if agree:
                 self._tell(tx, order, answered)
         return answered

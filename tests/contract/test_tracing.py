@@ -145,7 +145,7 @@ def test_identities_open_when_a_second_official_agrees_and_the_community_is_told
     assert (known[zhou].name, known[zhou].unit) == ("周敏", "1-1-102")  # type: ignore[union-attr]
     told = parts.orders.told(an_account(core, Role.MANAGER).scope)
     assert sorted(notice.kind for notice in told) == ["identities.opened", "order.recorded"]
-    assert actions(core, ZHOU) == ["case.look", "case.ask", "case.agreed", "case.look"]
+    assert actions(core, ZHOU) == ["case.look", "case.ask", "case.opened", "case.look"]
     with pytest.raises(Conflict):
         parts.tracing.answer(second.scope, second.account, case_id, asked.opening_id, False)
 
