@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from community_flow.wiring.core import Core
 from community_flow.domain.places import Area, Community, Gate, Household, Person, Zone
 from community_flow.domain.scope import Role
 from community_flow.ports.accounts import Account
 from community_flow.services.accounts import SignedIn
 from community_flow.services.registry import Change
+from community_flow.wiring.core import Core
 
 _numbers = itertools.count(1)
 

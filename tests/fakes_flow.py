@@ -17,13 +17,13 @@ from community_flow.adapters.sql.queries_passages import SqlPassages
 from community_flow.adapters.sql.store import insert_ignore
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import reports
-from community_flow.app import Core
 from community_flow.domain.marks import report_subject
 from community_flow.domain.passages import report_key
 from community_flow.domain.scope import Scope
 from community_flow.ports.flow import Kept, RowQuery
 from community_flow.services.flow import Flow
 from community_flow.services.registry import Change
+from community_flow.wiring.core import Core
 
 DEVICE = "d_aaaaaaaaaaaa"
 CAMERA = "d_cccccccccccc"

@@ -8,13 +8,13 @@ from community_flow.adapters.spreadsheets import read_sheet
 from community_flow.adapters.sql.queries_imports import SqlUploads
 from community_flow.adapters.sql.queries_passes import SqlPasses
 from community_flow.adapters.sql.queries_people import SqlPeople
-from community_flow.app import Core
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.imports import Imports
 from community_flow.services.passes import Passes
 from community_flow.services.people import People
 from community_flow.services.places import Places
+from community_flow.wiring.core import Core
 
 MANAGER = Scope("a_manager", Role.MANAGER, frozenset({"garden"}))
 STRANGER = Scope("a_other", Role.MANAGER, frozenset({"elsewhere"}))

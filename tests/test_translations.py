@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)")
 
 @cache
 def used() -> dict[str, str]:
-    """Every string that a page may show, and where it stands. Refusals of services are translated where they are shown."""
+    """Every string that a page may show, and where it stands; refusals of services are shown too."""
     found: dict[str, str] = {}
     for path in sorted((ROOT / "web" / "templates").rglob("*.html")):
         _extract(found, path, "jinja2.ext:babel_extract", {"gettext": None, "_": None, "ngettext": (1, 2)})

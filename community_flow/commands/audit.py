@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from community_flow.wiring.core import build_core
 from community_flow.commands import settings
+from community_flow.wiring.core import build_core
 
 
 @click.group()

@@ -7,12 +7,12 @@ from typing import get_args
 
 import click
 
-from community_flow.wiring.core import Core
-from community_flow.wiring.ingest import ingest_parts
 from community_flow.commands import settings
 from community_flow.commands.server import prepare
 from community_flow.domain.places import DeviceKind
 from community_flow.domain.scope import Role, Scope
+from community_flow.wiring.core import Core
+from community_flow.wiring.ingest import ingest_parts
 
 KINDS = click.Choice(list(get_args(DeviceKind)))
 

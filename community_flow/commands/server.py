@@ -13,11 +13,11 @@ from typing import IO
 import click
 
 from community_flow.adapters.sql.store import SqlDatabase
-from community_flow.wiring.core import Core, build_core
 from community_flow.commands import settings
 from community_flow.domain.scope import Role
 from community_flow.ports.accounts import Account
 from community_flow.settings import Settings
+from community_flow.wiring.core import Core, build_core
 
 
 @click.command()

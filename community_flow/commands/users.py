@@ -7,11 +7,11 @@ import secrets
 
 import click
 
-from community_flow.wiring.core import build_core
 from community_flow.commands import settings
 from community_flow.commands.server import prepare
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.accounts import Account
+from community_flow.wiring.core import build_core
 
 ROLES = click.Choice([str(role) for role in Role if role is not Role.RESIDENT])
 

@@ -19,7 +19,6 @@ import msgspec
 
 from community_flow.adapters.keys import KeyRing
 from community_flow.adapters.sql.migrate import upgrade
-from community_flow.wiring.core import build_core
 from community_flow.domain.fold import fold
 from community_flow.domain.journal import Entry, Journal
 from community_flow.domain.passages import Scan, report_key
@@ -27,6 +26,7 @@ from community_flow.domain.places import Community, Device, Gate, Pass, Person, 
 from community_flow.domain.rulebook import Rulebook
 from community_flow.services.registry import Change
 from community_flow.settings import Settings
+from community_flow.wiring.core import build_core
 from tests.factories import small_community
 from tests.fakes_flow import CAMERA, DAY_MS, DEVICE, MORNING_MS, FlowKit, count, scan
 

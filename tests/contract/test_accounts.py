@@ -9,11 +9,11 @@ from argon2 import PasswordHasher
 from sqlalchemy import update
 
 from community_flow.adapters.sql.tables_access import audit
-from community_flow.app import Core
 from community_flow.domain.errors import Conflict, FlowError, Forbidden, Invalid, TooMany
 from community_flow.domain.scope import Role
 from community_flow.ports.accounts import Account
 from community_flow.services.accounts import Accounts
+from community_flow.wiring.core import Core
 from tests.factories import an_account, small_community
 
 GOOD = "four plain words here"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from community_flow.app import Core
 from community_flow.domain.places import Device, Gate, Household, Pass, Person, Zone
 from community_flow.services.registry import Change
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 from tests.fakes_flow import CAMERA, DAY_MS, MORNING_MS, FlowKit, correction, count, identity, report, scan
 

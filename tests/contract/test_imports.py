@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from community_flow.app import Core
 from community_flow.domain.errors import NotFound
 from community_flow.ports.imports import Counts, Upload
 from community_flow.ports.people import Wanted
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 from tests.registry_parts import MANAGER, STRANGER, Parts, parts_of
 

@@ -12,8 +12,6 @@ from sqlalchemy import func, select
 
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import device_status, references, reports, tray
-from community_flow.wiring.core import Core
-from community_flow.wiring.ingest import IngestParts, ingest_parts
 from community_flow.domain import passes, sealing
 from community_flow.domain.errors import Invalid
 from community_flow.domain.passages import report_key
@@ -21,6 +19,8 @@ from community_flow.domain.scope import Role, Scope
 from community_flow.ports.ingest import Trusted
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.ingest import Untrusted
+from community_flow.wiring.core import Core
+from community_flow.wiring.ingest import IngestParts, ingest_parts
 from sensors import wire
 from tests.factories import small_community
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from community_flow.adapters.sql.queries_passes import SqlPasses
-from community_flow.app import Core
 from community_flow.domain import passes as cf1
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.passes import Proof
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.passes import CardWanted, Passes
+from community_flow.wiring.core import Core
 from tests.factories import a_person, small_community
 
 DAY_MS = 86_400_000

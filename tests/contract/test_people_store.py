@@ -8,7 +8,6 @@ import pytest
 
 from community_flow.adapters.sql.queries_passes import SqlPasses
 from community_flow.adapters.sql.queries_people import SqlPeople
-from community_flow.app import Core
 from community_flow.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from community_flow.domain.places import Grid
 from community_flow.domain.residents import Resident
@@ -19,6 +18,7 @@ from community_flow.services.holds import Holds
 from community_flow.services.passes import Passes
 from community_flow.services.people import People
 from community_flow.services.registry import Change
+from community_flow.wiring.core import Core
 from tests.factories import a_person, small_community
 
 DAY_MS = 86_400_000

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from community_flow.adapters.sql.tables_flow import dirty
-from community_flow.app import Core
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.places import Area, Community, Household, Zone
 from community_flow.domain.scope import Scope
 from community_flow.services.registry import Change, communities_of_areas
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 
 EVERYTHING = Scope.system({"garden"})

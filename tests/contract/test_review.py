@@ -8,11 +8,11 @@ import pytest
 
 from community_flow.adapters.forest import ForestRanker
 from community_flow.adapters.sql.queries_review import SqlReview
-from community_flow.app import Core
 from community_flow.domain.anomalies import Anomaly, Reason, anomaly
 from community_flow.domain.errors import NotFound
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.review import EXACT, Review
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 
 STEWARD = Scope("a_steward", Role.STEWARD, frozenset({"garden"}))
