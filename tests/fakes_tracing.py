@@ -9,10 +9,10 @@ from sqlalchemy import insert
 
 from community_flow.adapters.sql.tables_flow import flow_hours, passages, visits
 from community_flow.adapters.sql.tables_registry import people
-from community_flow.app import Core
 from community_flow.domain.places import Household, Person, Zone
 from community_flow.domain.visits import CLASS_ENDS_MS, NEVER
 from community_flow.services.registry import Change
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000

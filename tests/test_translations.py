@@ -44,7 +44,7 @@ def chinese() -> dict[str, str]:
             for message in read_po(file, locale="zh"):
                 ids = message.id if isinstance(message.id, tuple | list) else (message.id,)
                 texts = message.string if isinstance(message.string, tuple | list) else (message.string,)
-                found.update({each: texts[0] for each in ids if each})
+                found.update({each: texts[0] or "" for each in ids if each})
     return found
 
 

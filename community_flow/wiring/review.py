@@ -57,7 +57,10 @@ def wire(core: Core, app: Flask) -> None:
 
 def _folded(watch: Watch, _: Transaction, changed: Changed) -> None:
     """Called in the fold's transaction: only remembers, the work is done by the watch's own thread."""
-    moved = [row.key for rows in (changed.removed, changed.added) for row in (*rows.passages, *rows.conflicts)]
+    rows = (changed.removed, changed.added)
+    moved = [each.key for some in rows for each in some.passages] + [
+        each.key for some in rows for each in some.conflicts
+    ]
     bodies = [each.row.key for each in (*changed.ledger_removed, *changed.ledger_added)]
     if moved or bodies:
         watch.changed(changed.community, key_t_ms(min(moved + bodies)))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from community_flow.app import Core
 from community_flow.domain.errors import Invalid, NotFound
 from community_flow.domain.footfall import HourCount
 from community_flow.domain.places import Grid
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.registry import Change
 from community_flow.services.statistics import Asked, StatTable
+from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.tracing import TracingParts, tracing_parts
 from tests.factories import an_account, small_community

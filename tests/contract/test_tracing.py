@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from community_flow.app import Core
 from community_flow.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from community_flow.domain.scope import Role
 from community_flow.ports.accounts import Account
 from community_flow.services.accounts import SignedIn
 from community_flow.services.orders import NewOrder
 from community_flow.services.tracing import CaseView, NewCase
+from community_flow.wiring.core import Core
 from community_flow.wiring.tracing import TracingParts, tracing_parts
 from tests.factories import an_account, small_community
 from tests.fakes_tracing import DAY_MS, HE, HOUR_MS, LIN, MA, MINUTE_MS, NOON_MS, WANG, ZHOU, FixedClock, met

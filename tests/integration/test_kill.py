@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import reports
-from community_flow.app import build_core
 from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
+from community_flow.wiring.core import build_core
 from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import LiveServer, prepared, serving

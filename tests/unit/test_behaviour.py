@@ -8,6 +8,7 @@ import pytest
 from community_flow.adapters.forest import ForestRanker
 from community_flow.domain.behaviour import (
     FEATURES,
+    Floats,
     Movements,
     budget_threshold,
     foremost,
@@ -35,9 +36,10 @@ def movements(rows: list[tuple[int, int, int, int]]) -> Movements:
     return Movements(table[:, 0], table[:, 1], table[:, 2] % 1440, table[:, 3], int(table[:, 0].max()) + 1, 2)
 
 
-def row_of(rows: list[tuple[int, int, int, int]], person: int, day: int) -> np.ndarray:  # type: ignore[type-arg]
+def row_of(rows: list[tuple[int, int, int, int]], person: int, day: int) -> Floats:
     found = surprises(movements(rows), 3)
-    return found.surprise[(found.person == person) & (found.day == day)][0]
+    row: Floats = found.surprise[(found.person == person) & (found.day == day)][0]
+    return row
 
 
 def test_a_night_out_is_a_surprise_of_the_hour() -> None:
@@ -83,7 +85,7 @@ def test_the_forest_ranks_the_odd_day_first_and_alike_each_time() -> None:
     scores = [ForestRanker(seed=SEED).rank(found.surprise) for _ in range(2)]
     best = int(np.argmax(scores[0]))
     assert (found.person[best], found.day[best]) == (4, 19)
-    assert np.array_equal(*scores)
+    assert np.array_equal(scores[0], scores[1])
 
 
 def test_too_few_days_are_not_ranked() -> None:
