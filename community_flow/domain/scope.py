@@ -40,9 +40,7 @@ class Scope:
         """This scope within one community; empty when that community is foreign, so that queries find nothing."""
         if community is None:
             return self
-        return Scope(
-            self.account, self.role, self.communities & {community}, self.gates, self.grids, self.person
-        )
+        return Scope(self.account, self.role, self.communities & {community}, self.gates, self.grids, self.person)
 
     def sees(self, community: str) -> bool:
         return community in self.communities
