@@ -104,7 +104,8 @@ def table_of(rows: Sequence[Sequence[str]]) -> Table:
     best, at = max(scored, default=(0, 0))
     if best == 0:
         raise Invalid(NO_HEADING, field="file")
-    heading, under = rows[-at], rows[-at + 1 :]
+    # Our own files end with a line that says how many rows they have.
+    heading, under = rows[-at], [row for row in rows[-at + 1 :] if not row or row[0] != "#rows"]
     for column in heading:
         refuse_identity_column(column)
     if not any(any(row) for row in under):

@@ -352,5 +352,5 @@ def _form(communities: dict[str, Any], chosen: str | None, form: NewPerson, refu
     error = gettext(refused.remedy, **refused.values) if refused else None
     return render_template(
         "people/new.html", communities=communities, chosen=chosen, form=form, types=TYPES, error=error,
-        field=refused.field if refused else None,
+        wrong=refused.field if refused else None,
     )  # fmt: skip
