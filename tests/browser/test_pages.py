@@ -77,6 +77,7 @@ def test_page_is_accessible_and_fits(site: Site, path: str, language: str) -> No
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
     page.goto(site.url + path)
     settle(page)
+    assert page.locator("html").get_attribute("lang")[:2] == language
     found = []
     for look in LOOKS:
         look.put_on(page)
@@ -96,7 +97,7 @@ def axe_faults(page: Any) -> list[str]:
     options = {"runOnly": {"type": "tag", "values": RULES}}
     result = page.evaluate("options => axe.run(document, options)", options)
     return [
-        f"{fault['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+        f"{fault['id']}: {node['html'][:160]} ({' '.join(node.get('failureSummary', '').split())[:240]})"
         for fault in result["violations"]
         for node in fault["nodes"][:4]
     ]
