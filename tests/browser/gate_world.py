@@ -69,7 +69,9 @@ class World:
     def printed(self, name: str) -> Image.Image:
         """The card's PDF page as a printer would make it."""
         pdf = self.folder / "card.pdf"
-        pdf.write_bytes(Cards(self.parts.people, print_cards).print(MANAGER, "garden", persons=[self.people[name]], paper="cr80"))
+        pdf.write_bytes(
+            Cards(self.parts.people, print_cards).print(MANAGER, "garden", persons=[self.people[name]], paper="cr80")
+        )
         subprocess.run(["pdftoppm", "-r", "300", "-png", "-singlefile", str(pdf), str(pdf.with_suffix(""))], check=True)
         return Image.open(pdf.with_suffix(".png")).convert("RGB")
 
@@ -93,7 +95,9 @@ class World:
             items: list[dict[str, Any]] = json.load(answer)["items"]
         return items
 
-    def until(self, path: str, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 10) -> list[dict[str, Any]]:
+    def until(
+        self, path: str, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 10
+    ) -> list[dict[str, Any]]:
         """Poll a list until it is as expected; fails with what was there."""
         end = time.monotonic() + seconds
         while not enough(items := self.get(path)):
@@ -118,7 +122,9 @@ def forged(text: str) -> str:
     token = cf1.decode(text)
     assert isinstance(token, cf1.Token)
     signature = bytes([token.signature[0] ^ 1]) + token.signature[1:]
-    return cf1.encode(cf1.Token(token.type, token.handle, signature, None, token.key_id, token.expiry_day, token.serial))
+    return cf1.encode(
+        cf1.Token(token.type, token.handle, signature, None, token.key_id, token.expiry_day, token.serial)
+    )
 
 
 def qr_picture(text: str, module: int = 8) -> Image.Image:
@@ -150,7 +156,7 @@ def film(path: Path, shots: Sequence[tuple[Image.Image | None, float]], fps: int
 
 @contextmanager
 def chromium(executable_path: str, camera: Path | None = None, profile: Path | None = None) -> Iterator[Any]:
-    """A browser context (kept in ``profile``) whose camera plays a film; without one the camera shows a test pattern."""
+    """A browser context (kept in ``profile``) whose camera plays a film, or else a test pattern."""
     from playwright.sync_api import sync_playwright
 
     flags = [*FLAGS, *([f"--use-file-for-fake-video-capture={camera}"] if camera else [])]
@@ -207,8 +213,8 @@ def typed(page: Any, text: str) -> None:
     """A keyboard reader under a Chinese input method: key positions are right, characters are not."""
     page.evaluate(
         """(text) => {
-          const codes = { " ": "Space", "-": "Minus", ".": "Period", "/": "Slash", "$": "Digit4", "%": "Digit5", "*": "Digit8",
-            "+": "Equal", ":": "Semicolon" };
+          const codes = { " ": "Space", "-": "Minus", ".": "Period", "/": "Slash", "$": "Digit4", "%": "Digit5",
+            "*": "Digit8", "+": "Equal", ":": "Semicolon" };
           const press = (code, shiftKey) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
             { code, shiftKey, key: "Process", isComposing: true, bubbles: true, cancelable: true }));
           for (const letter of text) {

@@ -5,8 +5,8 @@ import { answerFrom, pack } from "./wire.js";
 const BATCH = 200;
 const TIMEOUT_MS = 8_000;
 const SEND_MS = 400;
-const LIST_MS = 15_000;
-const STATE_MS = 10_000;
+const LIST_MS = 4_000; // a pass revoked in the office is stopped here within five seconds
+const STATE_MS = 5_000;
 const LONGEST_WAIT_MS = 30_000;
 
 export class Revoked extends Error {}

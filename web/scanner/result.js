@@ -36,7 +36,8 @@ export class Result {
     this.box.replaceChildren(...this.parts(entry));
     this.box.hidden = false;
     if (entry.decision.decision === "allow") this.timer = setTimeout(() => this.clear(), SHOWN_MS);
-    else this.box.querySelector(".act.first")?.focus({ preventScroll: true });
+    // No button has the focus: a reader's late Enter must not decide.
+    else this.box.focus({ preventScroll: true });
   }
 
   clear() {

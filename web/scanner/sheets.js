@@ -1,27 +1,33 @@
 // What slides up over the camera: courier, guest, by hand, last scans, undo, exception, PIN, direction, more.
 
-import { $, h, hold, icon } from "./dom.js";
+import { h, hold, icon } from "./dom.js";
 import { language, t } from "./text.js";
 
-const sheet = () => $("sheet");
+let current = null;
 
-export function close() {
-  if (sheet().open) sheet().close();
-}
+export const close = () => current?.close();
 
-export const isOpen = () => sheet().open;
+export const isOpen = () => current !== null;
 
 /** Show a sheet; resolves with what `finish` was called with, or null when it was closed. */
 export function open(title, body) {
   close();
   return new Promise((resolve) => {
     let answer = null;
-    const finish = (value) => ((answer = value), close());
-    const shut = h("button.icon", { onclick: close, ariaLabel: t("close") }, icon("i-close"));
-    sheet().replaceChildren(h("header", {}, h("h2", {}, title), shut), h("div.body", {}, ...[body(finish)].flat()));
-    sheet().onclose = () => resolve(answer);
-    sheet().onclick = (event) => event.target === sheet() && close();
-    sheet().showModal();
+    // An element of its own each time: the one before tells of its end only after this one has begun.
+    const sheet = h("dialog.sheet", { id: "sheet", ariaLabel: title });
+    const finish = (value) => ((answer = value), sheet.close());
+    const shut = h("button.icon", { onclick: () => sheet.close(), ariaLabel: t("close") }, icon("i-close"));
+    sheet.append(h("header", {}, h("h2", {}, title), shut), h("div.body", {}, ...[body(finish)].flat()));
+    sheet.onclick = (event) => event.target === sheet && sheet.close();
+    sheet.onclose = () => {
+      sheet.remove();
+      if (current === sheet) current = null;
+      resolve(answer);
+    };
+    document.body.append(sheet);
+    current = sheet;
+    sheet.showModal();
   });
 }
 
