@@ -108,7 +108,7 @@ class Agent:
         if wait_s > 0:
             self._stop.wait(wait_s)
         elif wait_s < 0:
-            self.desk.news.wait(min(5.0, max(0.1, self._beat_s + self._config.heartbeat_s - time.monotonic())))
+            self.desk.news.wait(min(0.5, max(0.1, self._beat_s + self._config.heartbeat_s - time.monotonic())))
             self.desk.news.clear()
 
     def _last_call(self) -> None:

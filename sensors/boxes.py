@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from sensors.frames import Picture
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
 
 PART_SCORE = 0.25
-
-Picture = Any
-"""A picture as OpenCV has it: uint8 array (height, width, 3), blue first."""
 
 
 @dataclass(frozen=True)

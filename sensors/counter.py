@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensors.boxes import Boxes, Detector, Picture
-from sensors.frames import Frame, Source
+from sensors.boxes import Boxes, Detector
+from sensors.frames import Frame, Picture, Source
 from sensors.gate_line import Crossing, GateLine, Line
 from sensors.region import Region, Stillness, round_line
 from sensors.track import Track, Tracker

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sensors.boxes import Boxes, Picture
+from sensors.boxes import Boxes
+from sensors.frames import Picture
 
 WIDE = 320
 """Width that the picture is shrunk to: 240 is cheaper but loses people at 5 m."""

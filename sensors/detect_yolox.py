@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensors.boxes import Boxes, Picture, suppress, without_pairs
+from sensors.boxes import Boxes, suppress, without_pairs
+from sensors.frames import Picture
 from sensors.model import BadModel, checked
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sensors.boxes import Picture
-
 log = logging.getLogger("sensors")
+
+Picture = Any
+"""A picture as OpenCV has it: uint8 array (height, width, 3), blue first."""
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 STALL_MS = 5_000

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from sensors.boxes import Picture
 from sensors.config import CheckpointConfig
 from sensors.desk import Desk
-from sensors.frames import CameraTrouble, Frame
+from sensors.frames import CameraTrouble, Frame, Picture
 from sensors.watching import Watch
 
 PREFIX = "CF1:"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sensors.boxes import Picture
+from sensors.frames import Picture
 from sensors.gate_line import Line
 
 ROOM = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_coming_back_soon_is_flagged_as_a_turn_and_later_is_not() -> None:
 )
 def test_crossings_of_one_track_over_a_line_through_the_whole_picture_alternate(path: list[Point], line: Line) -> None:
     directions = [direction for _, direction in crossings(line, path)]
-    assert all(one != other for one, other in zip(directions, directions[1:], strict=False))
+    assert all(one != other for one, other in pairwise(directions))
 
 
 @given(some.lists(some.tuples(some.floats(0, 100), some.floats(0, 100)), min_size=2, max_size=40))

@@ -151,7 +151,9 @@ def test_a_sum_never_spans_a_number_that_may_have_been_answered(outbox: Outbox, 
         count(outbox)
     outbox.delete([(outbox.boot, 3)])
     outbox.compact(hands.wall + 1)
-    spans = [(each.replaces.from_, each.replaces.to) for each in kept(outbox) if isinstance(each, Count) and each.replaces]
+    spans = [
+        (each.replaces.from_, each.replaces.to) for each in kept(outbox) if isinstance(each, Count) and each.replaces
+    ]
     assert sorted(spans) == [(1, 2), (4, 5)]
 
 
