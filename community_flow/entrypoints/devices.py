@@ -14,7 +14,7 @@ from flask_babel import gettext, lazy_gettext
 from msgspec import Meta
 from werkzeug.wrappers import Response as BaseResponse
 
-from community_flow.domain.errors import TooMany
+from community_flow.domain.errors import Invalid, TooMany
 from community_flow.domain.places import Community, DeviceKind, Gate
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import current_scope, device, roles
@@ -164,13 +164,12 @@ def _tray_routes(bp: Blueprint, tray: Tray) -> None:
     @roles(*TRAY)
     def rows() -> Response:
         query = parse(TrayQuery, request)
-        after = place(query.cursor)
         state = None if query.state == "all" else query.state
         found = tray.rows(
             current_scope().narrowed(query.community),
             state=state,
             reason=query.reason,
-            after=int(after[0]) if after else 0,
+            after=_after(query.cursor),
             limit=query.limit,
         )
         following = cursor(found[-1].id) if len(found) == query.limit else None
@@ -288,6 +287,16 @@ def _tallies(each: DeviceState) -> dict[str, int]:
 
 def _tray_public(row: TrayRow) -> dict[str, Any]:
     return {name: value for name, value in asdict(row).items() if name != "body"}
+
+
+def _after(text: str | None) -> int:
+    """The row that a page of the tray begins after."""
+    match place(text):
+        case None:
+            return 0
+        case [int(number)] if 0 <= number < 2**63:
+            return number
+    raise Invalid("This cursor was not made here: start from the first page.", field="cursor")
 
 
 def _lines(tray: Tray, scope: Scope) -> Iterator[bytes]:

@@ -1,0 +1,139 @@
+"""The devices page, the operator's JSON of devices and tray, and the commands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+
+from community_flow.commands import main
+from community_flow.entrypoints.devices import qr_svg
+from community_flow.settings import Settings
+from community_flow.wiring.core import Core
+from community_flow.wiring.ingest import ingest_parts
+from sensors import wire
+
+ClientAs = Callable[..., FlaskClient]
+
+
+def test_a_manager_adds_a_phone_and_gets_a_code_that_works(client_as: ClientAs, flow: Core) -> None:
+    manager = client_as("manager")
+    page = manager.post("/devices", data={"community": "garden", "kind": "gate_phone", "gate": "east", "name": ""})
+    assert page.status_code == 200, page.text
+    code = re.search(r'id="claim-code">([A-Z0-9-]{11})<', page.text)
+    assert code is not None
+    assert "<svg viewBox" in page.text
+    assert ingest_parts(flow).devices.claim(code.group(1)).community == "garden"
+
+
+def test_the_code_can_be_read_from_the_picture() -> None:
+    import cv2
+    import numpy as np
+    import zxingcpp
+
+    text = "http://127.0.0.1:8000/gate#claim=ABCDE-FGH23"
+    svg = qr_svg(text)
+    size = int(re.findall(r'viewBox="0 0 (\d+)', svg)[0])
+    picture = np.full((size + 8, size + 8), 255, np.uint8)
+    for x, y in re.findall(r"M(\d+) (\d+)h1", svg):
+        picture[int(y) + 4, int(x) + 4] = 0
+    large = cv2.resize(picture, None, fx=6, fy=6, interpolation=cv2.INTER_NEAREST)
+    assert [each.text for each in zxingcpp.read_barcodes(large)] == [text]
+
+
+def test_the_page_says_how_each_device_is(client_as: ClientAs, flow: Core) -> None:
+    manager = client_as("manager")
+    assert "No devices yet" in manager.get("/devices").text
+    made = manager.post("/v1/devices", json={"community": "garden", "kind": "camera", "gate": "west"}).get_json()
+    assert "not set up yet" in manager.get("/devices").text
+    parts = ingest_parts(flow)
+    device = parts.ingest.admit(made["token"], 1)
+    now_ms = flow.clock.now_ms()
+    status = wire.Status(boot=3, seq=1, at=now_ms, skew_ms=400_000, queue=12, faults=["dark"], version="1.2.0")
+    parts.ingest.accept(device, wire.body("b", [status.encode()]))
+    page = manager.get("/devices").text
+    assert "clock is wrong" in page
+    assert "off by 7 min" in page
+    assert ">12<" in page
+    (listed,) = manager.get("/v1/devices?community=garden").get_json()["items"]
+    assert (listed["state"], listed["queue"], listed["tallies"]["accepted"]) == ("skewed", 12, 1)
+
+
+def test_revoking_on_the_page_ends_the_token(client_as: ClientAs, flow: Core) -> None:
+    manager = client_as("manager")
+    made = manager.post("/v1/devices", json={"community": "garden", "kind": "camera", "gate": "west"}).get_json()
+    assert manager.post(f"/devices/{made['device']}/revoke").status_code == 302
+    assert ingest_parts(flow).trust.of_token(made["token"]) is None
+    assert "revoked" in manager.get("/devices").text
+
+
+@pytest.mark.parametrize("role", ["guard", "steward", "official"])
+def test_only_the_office_changes_devices(client_as: ClientAs, role: str) -> None:
+    asked = client_as(role)
+    wanted = {"community": "garden", "kind": "camera", "gate": "west"}
+    assert asked.post("/v1/devices", json=wanted).status_code == 403
+    assert asked.get("/devices").status_code == (403 if role == "official" else 200)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ({"community": "elsewhere", "kind": "camera", "gate": "west"}, 404),
+        ({"community": "garden", "kind": "camera", "gate": "moon"}, 404),
+        ({"community": "garden", "kind": "camera"}, 422),
+        ({"community": "garden", "kind": "toaster", "gate": "west"}, 422),
+        ({"community": ["garden"], "kind": "camera"}, 422),
+        ([], 422),
+    ],
+)
+def test_what_cannot_be_enrolled_is_refused(client_as: ClientAs, wanted: object, status: int) -> None:
+    answer = client_as("manager").post("/v1/devices", json=wanted)
+    assert answer.status_code == status
+    assert answer.content_type == "application/problem+json"
+
+
+def test_the_tray_over_json(client_as: ClientAs, flow: Core) -> None:
+    manager, parts = client_as("manager"), ingest_parts(flow)
+    made = manager.post("/v1/devices", json={"community": "garden", "kind": "camera", "gate": "west"}).get_json()
+    device = parts.ingest.admit(made["token"], 1)
+    at = flow.clock.now_ms()
+    foreign = [wire.Count(boot=3, seq=seq, at=at, gate="east", direction="in", n=1).encode() for seq in range(1, 6)]
+    parts.ingest.accept(device, wire.body("b", foreign))
+    first = manager.get("/v1/tray?limit=3").get_json()
+    assert [row["seq"] for row in first["items"]] == [1, 2, 3]
+    assert "body" not in first["items"][0]
+    second = manager.get(f"/v1/tray?limit=3&cursor={first['next']}").get_json()
+    assert ([row["seq"] for row in second["items"]], second["next"]) == ([4, 5], None)
+    ids = [row["id"] for row in first["items"]]
+    retried = manager.post("/v1/tray/retry", json={"ids": ids}).get_json()["items"]
+    assert {(each["state"], each["reason"]) for each in retried} == {("open", "foreign_gate")}
+    assert manager.post("/v1/tray/dismiss", json={"ids": ids, "reason": "wrong cable"}).get_json() == {"dismissed": 3}
+    assert len(manager.get("/v1/tray").get_json()["items"]) == 2
+    assert len(manager.get("/v1/tray?state=all").get_json()["items"]) == 5
+    lines = manager.get("/v1/tray/export").text.splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3, 4, 5]
+    assert client_as("guard").get("/v1/tray").status_code == 403
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "WyJ4Il0", "e30"])
+def test_a_made_up_cursor_is_refused(client_as: ClientAs, cursor: str) -> None:
+    assert client_as("manager").get(f"/v1/tray?cursor={cursor}").status_code == 422
+
+
+def test_the_commands(app: object, sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOW_DATA_DIR", str(sqlite_settings.data_dir))
+    run = CliRunner().invoke
+    made = run(main, ["device", "enrol", "--community", "garden", "--gate", "east", "--kind", "camera", "--json"])
+    found = json.loads(made.output)
+    assert set(found) == {"device", "token"}
+    assert json.loads(run(main, ["device", "list", "--json"]).output)["state"] == "never"
+    assert json.loads(run(main, ["device", "rotate", found["device"], "--json"]).output)["token"] != found["token"]
+    assert re.fullmatch(r"[A-Z0-9]{5}-[A-Z0-9]{5}\n", run(main, ["device", "code", found["device"]]).output)
+    assert run(main, ["device", "revoke", found["device"]]).exit_code == 0
+    assert "revoked" in run(main, ["device", "list"]).output
+    wrong = run(main, ["device", "enrol", "--community", "garden", "--gate", "moon", "--kind", "camera"])
+    assert (wrong.exit_code, "choose one from the list" in wrong.output) == (1, True)
