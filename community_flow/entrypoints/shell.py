@@ -11,7 +11,7 @@ from flask_babel import gettext, lazy_gettext
 from werkzeug.exceptions import HTTPException
 
 from community_flow.domain.scope import Role, Scope
-from community_flow.entrypoints.access import access_of, maybe_account, maybe_scope
+from community_flow.entrypoints.access import STAFF, access_of, maybe_account, maybe_scope
 from community_flow.entrypoints.actions import action_name
 from community_flow.entrypoints.languages import place_name
 from community_flow.ports import Clock
@@ -20,19 +20,21 @@ from community_flow.ports.accounts import Account
 TABS = 4
 """Entries of the bottom bar on a phone, before "More"."""
 
+AT_GATES = (Role.GUARD, Role.STEWARD, Role.MANAGER, Role.ADMIN)
+
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True)
 class Page:
-    """One entry of the navigation. ``part`` names the function that counts what waits there; ``residents`` is false
-    for pages that would only send them on to their own."""
+    """One entry of the navigation. ``part`` names the function that counts what waits there; ``offered`` narrows
+    whom it is offered to where the address itself is open to more (a gate phone opens /gate without an account)."""
 
     path: str
     icon: str
     text: Any
     part: str | None = None
-    residents: bool = True
+    offered: tuple[Role, ...] = tuple(Role)
     count: int = 0
     current: bool = False
 
@@ -60,8 +62,8 @@ PAGES = (
     Group(
         None,
         (
-            Page("/", "live", lazy_gettext("Live"), residents=False),
-            Page("/gate", "gate", lazy_gettext("Gate duty")),
+            Page("/", "live", lazy_gettext("Live"), offered=STAFF),
+            Page("/gate", "gate", lazy_gettext("Gate duty"), offered=AT_GATES),
             Page("/anomalies", "inbox", lazy_gettext("Inbox"), part="open_items"),
             Page("/people", "people", lazy_gettext("People")),
             Page("/visitors", "visitor", lazy_gettext("Visitors")),
@@ -84,7 +86,7 @@ PAGES = (
             Page("/users", "users", lazy_gettext("Accounts")),
             Page("/audit", "audit", lazy_gettext("Audit log")),
             Page("/privacy", "privacy", lazy_gettext("Privacy")),
-            Page("/trust", "trust", lazy_gettext("Phone trust"), residents=False),
+            Page("/trust", "trust", lazy_gettext("Phone trust"), offered=AT_GATES),
         ),
     ),
 )
@@ -145,7 +147,7 @@ def _shell(clock: Clock, parts: Mapping[str, Part]) -> Shell:
 
 
 def _open_to(group: Group, role: Role, scope: Scope, parts: Mapping[str, Part]) -> Group:
-    pages = [page for page in group.entries if page.residents or role is not Role.RESIDENT]
+    pages = [page for page in group.entries if role in page.offered]
     return Group(group.title, tuple(_now(page, scope, parts) for page in pages if is_open(page.path, role)))
 
 
