@@ -23,6 +23,7 @@ COMMANDS = {
     "rebuild": "community_flow.commands.flow:rebuild",
     "trace": "community_flow.commands.tracing:trace",
     "export": "community_flow.commands.tracing:export",
+    "demo": "community_flow.commands.demo:demo",
     "doctor": "community_flow.commands.server:doctor",
 }
 
