@@ -154,3 +154,16 @@ def test_a_file_that_leaves_the_house_is_in_the_log(core: Core, parts: TracingPa
     parts.statistics.exported(manager, manager.account, asked())
     rows = core.audit.latest(manager, before=None, limit=1)
     assert (rows[0].action, rows[0].detail["exact"]) == ("statistics.export", True)
+
+
+def test_a_reading_that_broke_off_does_not_lock_out_the_next_writer(core: Core, parts: TracingParts) -> None:
+    """The error keeps the half-read cursor alive, and with it an old view on the connection it came from."""
+    with pytest.raises(ZeroDivisionError) as kept, core.db.read() as tx:
+        rows = tx.exec_driver_sql("SELECT hour_ms FROM flow_hours")
+        assert [1 / (row.hour_ms - NOON_MS) for row in rows]
+    other = SqlDatabase(core.settings.store_url)
+    for database in (other, core.db):
+        with database.write() as tx:
+            parts.footfall.touched(tx, "garden", NOON_MS)
+    other.close()
+    assert kept.value is not None

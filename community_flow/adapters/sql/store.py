@@ -43,7 +43,13 @@ class SqlDatabase:
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
-            yield connection
+            try:
+                yield connection
+            except BaseException:
+                # A cursor that was left half read keeps its old view alive past the rollback; the next writer on this
+                # connection would find the database locked. So the connection is not used again.
+                connection.invalidate()
+                raise
             connection.rollback()
 
     @contextmanager
@@ -60,6 +66,7 @@ class SqlDatabase:
                 yield connection
             except BaseException:
                 connection.rollback()
+                connection.invalidate()  # as in `read`
                 raise
             connection.commit()
 
