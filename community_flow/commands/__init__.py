@@ -20,6 +20,8 @@ COMMANDS = {
     "token": "community_flow.commands.users:token",
     "audit": "community_flow.commands.audit:audit",
     "device": "community_flow.commands.devices:device",
+    "people": "community_flow.commands.people:people",
+    "passes": "community_flow.commands.passes:passes",
     "rebuild": "community_flow.commands.flow:rebuild",
     "trace": "community_flow.commands.tracing:trace",
     "export": "community_flow.commands.tracing:export",
