@@ -39,7 +39,7 @@ Number = Annotated[str, Meta(min_length=1, max_length=64, pattern=_STORABLE)]
 Way = Literal["in", "out"]
 
 
-class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class _Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Base of everything on the wire. Unknown members send a report the slow way, where they are counted."""
 
 

@@ -41,6 +41,10 @@ REFERENCE_EARLY_MS = 5_000
 CHALLENGED, ROTATING, CARD, UNPROVEN = 3, 2, 1, 0
 REMEMBERED_CARDS = 50_000
 
+# Made once: building a union for each report would cost more than the test.
+_AT_GATES, _PEOPLE, _NUMBERS = (Scan, Count, Visitor), (Scan, Visitor), (Count, Census)
+_KIND = {kind: kind.__name__.lower() for kind in (Scan, Count, Visitor, Correction, Census, Reading, Gap, Status)}
+
 _json = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -271,9 +275,9 @@ def _referred(batch: Batch, report: Scan, ref: str) -> Label:
 def _prepared(
     batch: Batch, report: Report, form: bytes, label: Label, body: str | None, operator: str | None
 ) -> Prepared:
-    device, kind = batch.device, type(report).__name__.lower()
+    device, kind = batch.device, _KIND[type(report)]
     scan = report if isinstance(report, Scan) else None
-    gated = report if isinstance(report, Scan | Count | Visitor) else None
+    gated = report if isinstance(report, _AT_GATES) else None
     row = KeptReport(
         device.device,
         report.boot,
@@ -294,11 +298,11 @@ def _prepared(
         scan.method if scan else None,
         scan.decision if scan else None,
         scan.reason if scan else None,
-        report.passed if isinstance(report, Scan | Visitor) else False,
+        report.passed if isinstance(report, _PEOPLE) else False,
         bool(scan and scan.forced),
         operator,
-        (report.party or 1) if isinstance(report, Scan | Visitor) else 1,
-        report.n if isinstance(report, Count | Census) else None,
+        (report.party or 1) if isinstance(report, _PEOPLE) else 1,
+        report.n if isinstance(report, _NUMBERS) else None,
         report.from_ms if isinstance(report, Count) else None,
         body,
         keyed_digest(device, form),
