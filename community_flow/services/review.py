@@ -95,10 +95,12 @@ class Review:
             passages = self.store.passed(tx, community, now_ms - HISTORY_MS, None)
         named = [each for each in passages if each.person]
         local = _calendar(journal)
-        from_ms = local.start_ms(local.day(now_ms) - days + 1)
-        history = local.day(named[-1].at_ms) - local.day(named[0].at_ms) + 1 if named else 0
+        first = local.day(named[0].at_ms) if named else local.day(now_ms)
+        history = local.day(named[-1].at_ms) - first + 1 if named else 0
+        # Days before the past is long enough are for learning: they calibrate and are never judged.
+        from_ms = local.start_ms(max(local.day(now_ms) - days + 1, first + LEARN_DAYS))
         # Ranking takes seconds: nobody must wait for it with the store's write lock in hand.
-        found = list(self._habits(journal, local, named, from_ms)) if history >= LEARN_DAYS else []
+        found = list(self._habits(journal, local, named, from_ms)) if history > LEARN_DAYS else []
         with self.db.write() as tx:
             self.store.set_progress(tx, community, Progress(now_ms, history))
             return self.store.replace(tx, community, HABITS, from_ms, found, now_ms)
