@@ -15,7 +15,7 @@ from msgspec import Meta
 from werkzeug.exceptions import NotFound as NoSuchFile
 from werkzeug.wrappers import Response as BaseResponse
 
-from community_flow.domain.errors import Invalid
+from community_flow.domain.errors import Invalid, TooMany
 from community_flow.entrypoints.access import (
     current_scope,
     device,
@@ -26,7 +26,8 @@ from community_flow.entrypoints.access import (
 )
 from community_flow.entrypoints.answers import json_response, parse
 from community_flow.entrypoints.problems import Problem
-from community_flow.ports.ingest import Trusted
+from community_flow.ports import Clock
+from community_flow.ports.ingest import Limits, Trusted
 from community_flow.services.devices import Devices
 from community_flow.services.gate import GateDesk
 from community_flow.services.guards import AT_GATES, Guards
@@ -35,6 +36,9 @@ from web import ROOT
 
 SCANNER = ROOT / "scanner"
 DECODER = ("es/reader/index.js", "es/share.js", "zxing_reader.wasm")
+TAG_COST = 200
+"""Of a device's 200 reports a second: a card number a second, ten saved up."""
+
 Text = Annotated[str, Meta(max_length=100)]
 
 
@@ -67,12 +71,15 @@ class Decide(msgspec.Struct, frozen=True):
     session: Text | None = None
 
 
-def blueprint(desk: GateDesk, guards: Guards, trust: Trust, devices: Devices) -> Blueprint:
+def blueprint(
+    desk: GateDesk, guards: Guards, trust: Trust, devices: Devices, limits: Limits, clock: Clock
+) -> Blueprint:
     bp = Blueprint("scanner", __name__)
     _app_routes(bp)
     _staff_routes(bp, desk, guards, devices)
     _device_routes(bp, desk, trust)
-    _shift_routes(bp, desk, guards, trust)
+    _shift_routes(bp, guards, trust)
+    _asking_routes(bp, desk, guards, trust, limits, clock)
     return bp
 
 
@@ -80,11 +87,13 @@ def _app_routes(bp: Blueprint) -> None:
     @bp.get("/gate")
     @public
     def page() -> BaseResponse:
+        """Give the gate app: the same for everybody, signed in or not."""
         return _fresh(send_from_directory(SCANNER, "gate.html"))
 
     @bp.get("/gate/sw.js")
     @public
     def worker() -> BaseResponse:
+        """Give the service worker that keeps the app for reloads without network."""
         response = Response(_worker_text(), content_type="text/javascript; charset=utf-8")
         response.headers["Service-Worker-Allowed"] = "/gate"
         return _fresh(response)
@@ -92,11 +101,13 @@ def _app_routes(bp: Blueprint) -> None:
     @bp.get("/gate/manifest.webmanifest")
     @public
     def manifest() -> BaseResponse:
+        """Describe the gate app for the home screen."""
         return _fresh(send_from_directory(SCANNER, "manifest.webmanifest", mimetype="application/manifest+json"))
 
     @bp.get("/scanner/<path:path>")
     @public
     def file(path: str) -> BaseResponse:
+        """Give a file of the gate app."""
         if path not in _files():
             raise NoSuchFile
         return _fresh(send_from_directory(SCANNER, path))
@@ -118,6 +129,7 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Device
     @bp.post("/gate/bind")
     @roles(*AT_GATES)
     def bind() -> BaseResponse:
+        """Make this browser a gate phone at a gate in scope."""
         wanted = parse(Bind, request)
         desk.check_gate(current_scope(), wanted.community, wanted.gate)
         return json_response(devices.enrol(current_scope(), wanted.community, "gate_phone", wanted.gate), 201)
@@ -125,6 +137,7 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Device
     @bp.post("/gate/pin")
     @roles(*AT_GATES)
     def pin() -> BaseResponse:
+        """Set one's own PIN; the answer is the number to type with it."""
         return json_response({"operator": guards.set_pin(current_scope(), parse(Pin, request).pin)})
 
 
@@ -132,6 +145,7 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust) -> None:
     @bp.get("/v1/device/passes")
     @device
     def passes() -> BaseResponse:
+        """The sealed list of passes, or what changed since a version; signed for this device."""
         trusted = _trusted(trust)
         download = desk.download(trusted, request.args.get("since"))
         return json_response({"signer": desk.signer(), **msgspec.structs.asdict(download)})
@@ -139,25 +153,31 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust) -> None:
     @bp.get("/v1/device/state")
     @device
     def state() -> BaseResponse:
+        """Counts by zone, who is inside at this gate, outings used."""
         return json_response(desk.state(_trusted(trust)))
 
 
-def _shift_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust) -> None:
+def _shift_routes(bp: Blueprint, guards: Guards, trust: Trust) -> None:
     @bp.post("/v1/device/pin")
     @device
     def open_shift() -> BaseResponse:
+        """Begin a shift: the session opens searches for five minutes of use."""
         trusted, given = _trusted(trust), parse(Opening, request)
         return json_response(guards.open(trusted, given.operator, given.pin))
 
     @bp.post("/v1/device/pin/close")
     @device
     def close_shift() -> BaseResponse:
+        """End a shift."""
         guards.close(_trusted(trust), parse(Session, request).session)
         return json_response({})
 
+
+def _asking_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust, limits: Limits, clock: Clock) -> None:
     @bp.post("/v1/device/search")
     @device
     def search() -> BaseResponse:
+        """At most five masked people who fit; logged."""
         trusted, given = _trusted(trust), parse(Search, request)
         return json_response({"items": desk.search(trusted, guards.on_duty(trusted, given.session), given.text)})
 
@@ -167,6 +187,11 @@ def _shift_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust) -
         """What the table would say of a pass that is in no table: an IC card, or somebody found by a search."""
         trusted, given = _trusted(trust), parse(Decide, request)
         if given.tag is not None:
+            # Numbers of four bytes can be guessed: one a second is enough for a gate and too slow for guessing.
+            wait_s = limits.wait_s(f"tag:{trusted.device}", TAG_COST, clock.now_ms())
+            if wait_s > 0:
+                left = max(1, round(wait_s))
+                raise TooMany("Card numbers are asked too fast: wait %(left)s seconds.", retry_s=left, left=left)
             return json_response({"record": desk.of_tag(trusted, given.tag)})
         if given.ref is None:
             raise Invalid("Give a tag or a ref.", field="tag")

@@ -23,4 +23,6 @@ def wire(core: Core, app: Flask) -> None:
         core.db, core.registry, records, SqlPeople(), SqlGate(), keys, core.keys, parts.keys, core.audit, core.clock
     )
     guards = Guards(core.db, SqlGuards(), core.accounts.store, core.audit, core.clock)
-    app.register_blueprint(scanner.blueprint(desk, guards, parts.trust, parts.devices))
+    app.register_blueprint(
+        scanner.blueprint(desk, guards, parts.trust, parts.devices, core.traffic.reports, core.clock)
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from PIL import Image
 
 from community_flow.adapters.cards_pdf import print_cards, qr_modules
@@ -20,6 +21,7 @@ from community_flow.domain import passes as cf1
 from community_flow.domain.residents import Resident
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.cards import Cards
+from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.devices import Enrolled
 from community_flow.services.guards import Guards
 from community_flow.settings import Settings
@@ -65,6 +67,32 @@ class World:
     def pass_id(self, name: str) -> str:
         with self.core.db.read() as tx:
             return self.parts.passes.of_persons(tx, MANAGER, [self.people[name]])[0].pass_id
+
+    def phone_pass(self, name: str) -> Callable[[int], str]:
+        """A phone with a pass: gives the code it shows so many milliseconds from now."""
+        signer = Ed25519PrivateKey.generate()
+        with self.core.db.write() as tx:
+            issued = self.parts.passes.add_phone(tx, MANAGER, self.people[name], signer.public_key().public_bytes_raw())
+            uid = self.core.registry.uid(tx, "garden")
+
+        def show(ahead_ms: int) -> str:
+            at_ms = self.core.clock.now_ms() + ahead_ms
+            return cf1.rotating(signer, uid, handle=issued.handle, at_ms=at_ms)
+
+        return show
+
+    def neighbours_card(self) -> str:
+        """A genuine card of another community of this installation."""
+        small_community(self.core, "lake")
+        with self.core.db.read() as tx:
+            uid = self.core.registry.uid(tx, "lake")
+        key_id, signer = CommunityKeys(self.core.keys).card_signer(uid)
+        return cf1.card(signer, uid, key_id=key_id, handle=b"neighbor", expiry_day=900, serial=0)
+
+    def sign_in_link(self) -> str:
+        """An address that signs a new guard in."""
+        guard = an_account(self.core, Role.GUARD)
+        return f"/login/link/{self.core.accounts.make_link(guard.account, 'test')}"
 
     def printed(self, name: str) -> Image.Image:
         """The card's PDF page as a printer would make it."""
@@ -161,7 +189,11 @@ def chromium(executable_path: str, camera: Path | None = None, profile: Path | N
 
     flags = [*FLAGS, *([f"--use-file-for-fake-video-capture={camera}"] if camera else [])]
     with sync_playwright() as playwright:
-        common = {"viewport": {"width": 390, "height": 844}, "locale": "en-GB", "timezone_id": "Asia/Shanghai"}
+        common: dict[str, Any] = {
+            "viewport": {"width": 390, "height": 844},
+            "locale": "en-GB",
+            "timezone_id": "Asia/Shanghai",
+        }
         if profile is not None:
             context = playwright.chromium.launch_persistent_context(
                 str(profile), executable_path=executable_path, args=flags, **common

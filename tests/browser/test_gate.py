@@ -26,6 +26,7 @@ from tests.browser.gate_world import (
     typed,
     world,
 )
+from tests.browser.test_pages import axe_faults
 
 pytestmark = pytest.mark.browser
 
@@ -340,6 +341,71 @@ def test_a_code_becomes_a_result_within_100_ms(flow_world: World, gate: Any) -> 
     times_ms = page.evaluate("window.gate.desk.entries.map((entry) => entry.shown_ms)")
     assert page.evaluate("window.gate.desk.entries.every((entry) => entry.decision.decision === 'allow')")
     assert statistics.median(times_ms) < 100, times_ms
+
+
+def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(flow_world: World, gate: Any) -> None:
+    name = "朱手机"
+    flow_world.person(name)
+    show = flow_world.phone_pass(name)
+    page = bound(gate, flow_world, flow_world.phone())
+    typed(page, show(0))
+    assert decision(page) == "allow"
+    page.wait_for_selector("#result", state="hidden")
+    typed(page, show(-20_000))
+    assert decision(page) == "check"
+    assert "used before" in page.inner_text("#result")
+    page.click("#result .act.line")
+    typed(page, show(-120_000))
+    assert decision(page) == "check"
+    assert "clock" in page.inner_text("#result")
+    page.click("#result .act.line")
+    flow_world.until("/v1/attempts", lambda _: len(of_person(flow_world, name, "attempts")) == 2)
+    assert [passage["assurance"] for passage in of_person(flow_world, name)] == [2]
+
+
+def test_a_neighbours_card_is_told_from_a_forgery(flow_world: World, gate: Any) -> None:
+    page = bound(gate, flow_world, flow_world.phone())
+    typed(page, flow_world.neighbours_card())
+    assert decision(page) == "check"
+    assert "another community" in page.inner_text("#result")
+
+
+def test_a_signed_in_guard_binds_the_browser_and_sets_a_pin(flow_world: World, gate: Any) -> None:
+    page = gate.new_page()
+    page.goto(flow_world.server.url + flow_world.sign_in_link())
+    page.goto(flow_world.server.url + "/gate")
+    page.fill("#setup input[type=password]", "6174")
+    page.click("#setup .box:last-child .plain")
+    soon(page, "/g\\d/.test(document.querySelector('#setup .box:last-child .hint').textContent)")
+    page.click("#setup .gates .plain:has-text('East gate')")
+    listed(page)
+    assert page.inner_text("#gate-name") == "East gate"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_screen_of_the_gate_is_accessible(flow_world: World, gate: Any, theme: str) -> None:
+    names = [f"{theme}{what}" for what in ("放", "核", "止")]
+    for name in names:
+        flow_world.person(name)
+    cards = [flow_world.card(name) for name in names]
+    Holds(flow_world.parts.people).hold(MANAGER, flow_world.people[names[1]], "office")
+    flow_world.parts.passes.revoke(MANAGER, flow_world.pass_id(names[2]))
+    page = bound(gate, flow_world, flow_world.phone())
+    page.emulate_media(color_scheme=theme)
+    faults = [f"ready: {fault}" for fault in axe_faults(page)]
+    for card in cards:
+        typed(page, card)
+        what = decision(page)
+        faults += [f"{what}: {fault}" for fault in axe_faults(page)]
+        page.click(
+            "#result h2" if what == "allow" else "#result .act.line" if what == "check" else "#result .act.first"
+        )
+    for opener in ("#tile-courier", "#tile-guest", "#tile-hand", "#tile-more", "#last", "#net", "#direction"):
+        page.click(opener)
+        page.wait_for_selector("#sheet")
+        faults += [f"{opener}: {fault}" for fault in axe_faults(page)]
+        page.click("#sheet header button")
+    assert not faults, "\n".join(faults)
 
 
 def test_a_phone_is_claimed_with_a_one_time_code(flow_world: World, gate: Any) -> None:

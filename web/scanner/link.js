@@ -1,5 +1,6 @@
 // The line to the server: sends what waits, fetches the list and the state, and says in words how it is.
 
+import { language } from "./text.js";
 import { answerFrom, pack } from "./wire.js";
 
 const BATCH = 200;
@@ -72,7 +73,7 @@ export class Link {
   }
 
   async call(path, body = undefined) {
-    const headers = { Authorization: `Bearer ${this.device.token}`, Accept: "application/json" };
+    const headers = { Authorization: `Bearer ${this.device.token}`, Accept: "application/json", "Accept-Language": language() };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     const response = await fetch(path, {
       method: body === undefined ? "GET" : "POST",

@@ -74,7 +74,7 @@ async function attempt(button, wrong, work) {
 }
 
 async function send(path, body, csrf = null) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  const headers = { "Content-Type": "application/json", Accept: "application/json", "Accept-Language": language() };
   if (csrf) headers["X-CSRFToken"] = csrf;
   const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
   const found = await response.json().catch(() => ({}));
