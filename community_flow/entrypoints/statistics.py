@@ -153,6 +153,8 @@ class _Pages:
             of_day = date.fromisoformat(day)
         except ValueError as error:
             raise NotFound("There is no report of that day: days are written 2026-11-23.") from error
+        if of_day > self.statistics.today(communities[community]):
+            raise NotFound("That day has not begun yet: choose an earlier one.")
         gates = {each: self._of(community, "gate", each, of_day, of_day) for each in ("entries", "exits")}
         before = of_day - timedelta(days=7)
         week = {each: self._of(community, "gate", each, before, before) for each in ("entries", "exits")}

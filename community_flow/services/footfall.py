@@ -35,16 +35,23 @@ class Footfall:
         elif due.counted_ms or start_ms < due.from_ms:
             self.store.set_due(tx, community, Due(min(start_ms, due.from_ms), 0))
 
+    def fresh(self, tx: Transaction, community: str) -> int | None:
+        """The time of the counts while they may be shown as they are, else None."""
+        due = self.store.due(tx, community)
+        young = due is not None and bool(due.counted_ms) and self.clock.now_ms() - due.counted_ms < FRESH_MS
+        return due.counted_ms if due and young else None
+
     def refresh(self, tx: Transaction, community: str) -> int:
         """Count what is due; gives the time the counts are of.
 
         Everything since the first touched hour is counted again: a late entry changes who was inside in every hour
         until that person's next passage.
         """
+        counted_ms = self.fresh(tx, community)
+        if counted_ms is not None:
+            return counted_ms
         now_ms = self.clock.now_ms()
         due = self.store.due(tx, community)
-        if due and due.counted_ms and now_ms - due.counted_ms < FRESH_MS:
-            return due.counted_ms
         first_ms = self.store.first_ms(tx, community)
         if first_ms is not None:
             # Never from before what is kept: those hours were counted while their visits were there.

@@ -20,6 +20,7 @@ from community_flow.domain.footfall import (
     PlaceKind,
     day_of,
     day_start_ms,
+    hour_of,
     label_of,
     labels_between,
     tabled,
@@ -119,8 +120,11 @@ class Statistics:
 
     def table(self, scope: Scope, asked: Asked) -> StatTable:
         """The answer; raises NotFound for a foreign community, Invalid for a question that cannot be answered."""
-        with self.db.write() as tx:
+        with self.db.read() as tx:
             community = self._community(tx, scope, asked.community)
+            if self.footfall.fresh(tx, asked.community) is not None:
+                return self._table(tx, scope, asked, community)
+        with self.db.write() as tx:
             return self._table(tx, scope, asked, community)
 
     def exported(self, scope: Scope, account: str, asked: Asked) -> StatTable:
@@ -163,7 +167,7 @@ class Statistics:
         _check(asked)
         mine = scope.narrowed(asked.community)
         as_of_ms = self.footfall.refresh(tx, asked.community)
-        window = _window(asked, community)
+        window = _window(asked, community, as_of_ms)
         places = self._places(tx, mine, asked.kind)
         if asked.places:
             if not set(asked.places) <= set(places):
@@ -275,12 +279,13 @@ def _plain(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-def _window(asked: Asked, community: Community) -> _Window:
+def _window(asked: Asked, community: Community, as_of_ms: int) -> _Window:
     zone, cutoff = ZoneInfo(community.timezone), community.cutoff_hour
     from_ms = day_start_ms(asked.from_day, zone, cutoff)
     to_ms = day_start_ms(asked.to_day + timedelta(days=1), zone, cutoff)
     # A zone half an hour off the full hour: the hour belongs to the day it begins in.
     from_ms, to_ms = (-(-each // HOUR_MS) * HOUR_MS for each in (from_ms, to_ms))
+    to_ms = max(from_ms, min(to_ms, hour_of(as_of_ms) + HOUR_MS))  # hours to come have no number, not even 0
     window = _Window(asked, zone, cutoff, from_ms, to_ms, [])
     wanted = {window.label(hour) for hour in range(from_ms, to_ms, HOUR_MS)}
     labels = [each for each in labels_between(from_ms, to_ms, asked.by, zone, cutoff) if each in wanted]
