@@ -59,6 +59,7 @@ def an_account(
     person: str | None = None,
     login: str | None = None,
     authority: str | None = None,
+    gates: tuple[str, ...] | None = None,
 ) -> SignedIn:
     """An account that can be used at once."""
     if role is Role.OFFICIAL:
@@ -68,6 +69,7 @@ def an_account(
     account = Account(
         account="", login=login or f"{role}-{next(_numbers)}", name=str(role).title(), role=role,
         communities=communities, areas=areas, person=person, authority=authority, language="en",
+        gates=gates,
     )  # fmt: skip
     made = core.accounts.add(account, None, "test")
     found = core.accounts.of_session(made.account, made.epoch)
