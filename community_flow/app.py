@@ -53,6 +53,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
     secure_headers(app)
     for wire in WIRING:
         wire(core, app)
+    if settings.demo:
+        from community_flow.wiring import demo
+
+        demo.wire(core, app)
     _serve_vendor(app)
     _put_raw_routes(core, app)
     return app

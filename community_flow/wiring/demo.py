@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 import structlog
+from flask import Flask
 
 from community_flow.adapters.sql.queries_passes import SqlPasses
 from community_flow.adapters.sql.queries_people import SqlPeople
@@ -70,6 +71,11 @@ def plan_first(core: Core) -> None:
     folder = DemoFolder(core.settings.data_dir)
     if empty and folder.plan() is None:
         folder.keep_plan(Plan(until_ms=core.clock.now_ms(), timezone=core.settings.timezone))
+
+
+def wire(core: Core, app: Flask) -> None:
+    """Only with FLOW_DEMO=1: load what is planned once the server's worker runs."""
+    core.background.append(lambda: start(core))
 
 
 def start(core: Core) -> None:
