@@ -364,8 +364,9 @@ def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(flow
 
 
 def test_a_neighbours_card_is_told_from_a_forgery(flow_world: World, gate: Any) -> None:
+    card = flow_world.neighbours_card()
     page = bound(gate, flow_world, flow_world.phone())
-    typed(page, flow_world.neighbours_card())
+    typed(page, card)
     assert decision(page) == "check"
     assert "another community" in page.inner_text("#result")
 

@@ -45,6 +45,7 @@ export class Ready {
     const { desk } = this;
     $("gate-name").textContent = named(desk.gate?.names) || t("app");
     const way = desk.setting.direction;
+    $("direction").setAttribute("aria-label", `${t(way)} · ${t("direction")}`);
     const lock = desk.setting.locked ? [icon("i-lock")] : [];
     put($("direction"), way + desk.setting.locked + language(), () => [icon(`i-${way}`), t(way), ...lock]);
     this.drawLine();
