@@ -14,7 +14,7 @@ import pytest
 from sensors.__main__ import main
 from sensors.counter import Counter, count, make_detector
 from sensors.frames import CameraTrouble, Frame, Pace, open_source
-from sensors.gate_line import Line
+from sensors.gate_line import Crossing, Line
 from sensors.picture_health import PictureHealth
 from sensors.scene import LiveScene, Scene
 from sensors.scene_kinds import KINDS
@@ -233,7 +233,7 @@ def test_a_live_scene_is_counted_as_its_truth_says() -> None:
     expected = [scene.send("in"), scene.send("out")]
     last_s = max(each.t_s for each in expected) + 1
     counter = Counter(make_detector("motion", None), [UPRIGHT])
-    found = []
+    found: list[Crossing] = []
     for frame in scene.frames(10):
         found.extend(crossing for _, crossing in counter.look(frame).crossings)
         if frame.t_s > last_s:
