@@ -21,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         return int(given.run(given) or 0)
-    except (ValueError, RuntimeError, ImportError) as error:
+    except ImportError as error:
+        print(f"{error}: `pip install 'community-flow-sensors[camera,qr,seal]'`.", file=sys.stderr)
+        return 2
+    except (ValueError, RuntimeError) as error:
         # Our own errors name the remedy; a bug of ours would show as such a line too, so its kind is told.
         kind = "" if type(error).__module__.startswith("sensors.") else f"{type(error).__name__}: "
         print(f"{kind}{error}", file=sys.stderr)
