@@ -197,9 +197,10 @@ class _Pages:
         places = query.places or tuple(each for each in (query.gate or query.zone,) if each)
         span = 1 if query.by == "hour" else 13
         to_day = query.to_day or today
+        first = to_day - timedelta(days=span) if to_day.year > 1 else to_day
         return Asked(
             community=community, kind=kind, by=query.by, measure=query.measure, to_day=to_day,
-            from_day=query.from_day or to_day - timedelta(days=span), from_hour=query.from_hour,
+            from_day=query.from_day or first, from_hour=query.from_hour,
             to_hour=query.to_hour, places=places,
         )  # fmt: skip
 

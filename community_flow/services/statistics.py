@@ -35,6 +35,7 @@ from community_flow.services.registry import Registry
 
 Measure: TypeAlias = Literal["entries", "exits", "inside", "dwell"]
 LONGEST_DAYS: dict[str, int] = {"hour": 31, "day": 366, "hour_of_day": 366, "weekday": 366}
+YEARS = (2000, 2199)
 Cell: TypeAlias = float | None
 
 
@@ -298,6 +299,8 @@ def day_of_now(now_ms: int, community: Community) -> date:
 
 
 def _check(asked: Asked) -> None:
+    if not YEARS[0] <= asked.from_day.year <= asked.to_day.year <= YEARS[1] and asked.from_day <= asked.to_day:
+        raise Invalid("Choose days between 2000 and 2199.", field="from_day")
     days = (asked.to_day - asked.from_day).days + 1
     if days < 1:
         raise Invalid("The last day comes before the first: choose a later last day.", field="to_day")
