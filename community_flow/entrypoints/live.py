@@ -62,7 +62,7 @@ def blueprint(live: Live, version: Callable[[str], str], clock: Clock, demo: boo
 
 
 def _chosen(communities: dict[str, Community]) -> str:
-    """The community asked for, else the one looked at last, else the first; raises NotFound for a foreign one."""
+    """The community asked for, else the one looked at last, else the first one; raises NotFound for a foreign one."""
     asked = request.args.get("community")
     if asked:
         if asked not in communities:
@@ -72,7 +72,7 @@ def _chosen(communities: dict[str, Community]) -> str:
     last = session.get("community")
     if not communities:
         raise NotFound("There is no community here yet: set one up first.")
-    return last if last in communities else min(communities)
+    return last if last in communities else next(iter(communities))
 
 
 def _shown(view: LiveView) -> dict[str, Any]:

@@ -132,8 +132,11 @@ class Live:
         self.counting, self.inbox, self.clock = counting, inbox, clock
 
     def communities(self, scope: Scope) -> dict[str, Community]:
+        """Those in scope, the one with the most places first."""
         with self.db.read() as tx:
-            return self.registry.communities(tx, scope)
+            known = self.registry.communities(tx, scope)
+            places = Counter(community for community, _ in self.registry.zones(tx, scope))
+        return dict(sorted(known.items(), key=lambda each: (-places[each[0]], each[0])))
 
     def view(self, scope: Scope, community: str) -> LiveView:
         """Everything the page shows of one community, as of now; raises NotFound outside the scope."""
@@ -149,6 +152,7 @@ class Live:
             flow = self.reader.flow(tx, mine, start_ms, now_ms + 1, STEP_MS)
             recent = self.reader.flow(tx, mine, now_ms - RATE_MS, now_ms + 1, RATE_MS + 1)
             before = self.reader.flow(tx, mine, start_ms - WEEK_MS, now_ms - WEEK_MS, WEEK_MS)
+            latest = self.reader.latest(tx, mine, start_ms)
             changes = self._changes(tx, mine, places, start_ms, now_ms)
             seen = {each.device: each for each in self.reader.devices(tx, mine)}
             any_report = self.reader.any_report(tx, mine)
@@ -160,7 +164,7 @@ class Live:
             community, data, now_ms, start_ms, total, _capacity(places), entries, exits,
             entries_before or None, exits_before or None,
             series(flow, places.border & places.own, changes, total.inside, start_ms, now_ms),
-            _zone_rows(places, counts), _gate_rows(places, devices, recent, seen), devices,
+            _zone_rows(places, counts), _gate_rows(places, devices, recent, latest), devices,
             self.inbox.open_count(scope, community), tuple(self.inbox.foremost(scope, community, 4)), any_report,
         )  # fmt: skip
 
@@ -268,7 +272,7 @@ def _device_rows(devices: Mapping[str, Device], seen: Mapping[str, DeviceSeen], 
 
 
 def _gate_rows(
-    places: _Places, devices: Sequence[DeviceRow], recent: Iterable[FlowCell], seen: Mapping[str, DeviceSeen]
+    places: _Places, devices: Sequence[DeviceRow], recent: Iterable[FlowCell], latest: Mapping[str, int]
 ) -> tuple[GateRow, ...]:
     bodies: Counter[str] = Counter()
     for cell in recent:

@@ -60,6 +60,18 @@ class SqlLive:
         rows = tx.execute(select(parts.c.slot, func.sum(parts.c.bodies)).group_by(parts.c.slot))
         return {from_ms + slot * step_ms: int(bodies) for slot, bodies in rows}
 
+    def latest(self, tx: Connection, scope: Scope, from_ms: int) -> dict[str, int]:
+        newest: dict[str, int] = {}
+        for table in (passages, ledger):
+            rows = tx.execute(
+                select(table.c.gate, func.max(table.c.at_ms))
+                .where(within(table.c.community, scope), table.c.at_ms >= from_ms)
+                .group_by(table.c.gate)
+            )
+            for gate, at_ms in rows:
+                newest[gate] = max(at_ms, newest.get(gate, 0))
+        return newest
+
     def devices(self, tx: Connection, scope: Scope) -> list[DeviceSeen]:
         rows = tx.execute(
             select(
