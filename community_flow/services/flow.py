@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from community_flow.domain.journal import Journal
-from community_flow.domain.marks import Mark
-from community_flow.domain.passages import GREATEST_KEY, key_t_ms
+from community_flow.domain.marks import Mark, count_subject
+from community_flow.domain.passages import GREATEST_KEY, Passage, key_t_ms
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.flow import AfterFold, Changed, FoldQueue, FoldReports, FoldRows, Replacement
@@ -30,6 +30,8 @@ LIVE_SLICE_S = 0.02
 FLOOD_SLICE_S = 0.5
 MOST_SUBJECTS = 512
 EVERYTHING = 1_000_000
+FLOOD_MARKS = 300
+"""While more than this waits, the ledger is left to the end: a flood would settle the same hours again and again."""
 PEOPLE = ("p_", "ps_", "tg_", "r:")
 
 
@@ -147,7 +149,11 @@ class Flow:
                 self._journal(tx, rules, mark, newest_ms)
         changed.removed, changed.added = self._people.refold(tx, community, rules, people)
         self.rows.replace(tx, community, changed.removed, changed.added)
-        for row in [*changed.removed.passages, *changed.added.passages]:
+        rows = [*changed.removed.passages, *changed.added.passages]
+        if people and self.queue.length(tx, community) > FLOOD_MARKS:
+            self.queue.put(tx, community, _gate_marks(rows))
+            rows = []
+        for row in rows:
             touched.add(row.gate, row.direction, (row.at_ms, row.at_ms))
         self._ledger.refold(tx, rules, touched, changed)
         self.rows.add_hours(tx, changed)
@@ -205,6 +211,14 @@ class Flow:
 def _t_ms(key: bytes, newest_ms: int) -> int:
     """The event time of a key, not beyond the newest report: nothing happened later."""
     return newest_ms if key == GREATEST_KEY else key_t_ms(key)
+
+
+def _gate_marks(rows: Iterable[Passage]) -> Iterable[Mark]:
+    """One mark per gate and direction from the first to the last of these passages."""
+    times: dict[str, list[int]] = {}
+    for row in rows:
+        times.setdefault(count_subject(row.gate, row.direction), []).append(row.at_ms)
+    return [Mark(side, _key_at(min(found)), _key_at(max(found)), "passages") for side, found in times.items()]
 
 
 def _key_at(t_ms: int) -> bytes:
