@@ -363,6 +363,40 @@ def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(flow
     assert [passage["assurance"] for passage in of_person(flow_world, name)] == [2]
 
 
+def test_auto_takes_people_in_and_then_out_but_never_back_at_once(flow_world: World, gate: Any) -> None:
+    name = "褚自动"
+    flow_world.person(name)
+    card = flow_world.card(name)
+    page = bound(gate, flow_world, flow_world.phone())
+    page.evaluate("window.gate.desk.setDirection({ direction: 'auto', locked: true })")
+    typed(page, card)
+    soon(page, "window.gate.desk.entries.length === 1")
+    page.wait_for_timeout(4_500)
+    typed(page, card)  # seconds later: the same showing, not a way out
+    soon(page, "window.gate.desk.entries.length === 2")
+    page.evaluate("window.gate.desk.recent.clear()")  # as if the gate's window had passed
+    page.wait_for_timeout(600)
+    typed(page, card)
+    soon(page, "window.gate.desk.entries.length === 3")
+    ways = page.evaluate("window.gate.desk.entries.map((entry) => entry.direction + ' ' + entry.decision.reason)")
+    assert ways == ["out ok", "in duplicate", "in ok"]
+
+
+def test_a_decision_that_comes_after_the_queue_let_go_is_a_scan_of_its_own(flow_world: World, gate: Any) -> None:
+    name = "卫迟到"
+    flow_world.person(name)
+    card = flow_world.card(name)
+    Holds(flow_world.parts.people).hold(MANAGER, flow_world.people[name], "office")
+    page = bound(gate, flow_world, flow_world.phone())
+    typed(page, card)
+    assert decision(page) == "check"
+    page.evaluate("window.gate.queue.closeOpen()")  # the shift was locked
+    flow_world.until("/v1/attempts", lambda _: len(of_person(flow_world, name, "attempts")) == 1)
+    assert of_person(flow_world, name, "attempts")[0]["reason"] == "undecided"
+    page.click("#result .act.second")
+    flow_world.until("/v1/passages", lambda _: len(of_person(flow_world, name)) == 1)
+
+
 def test_a_neighbours_card_is_told_from_a_forgery(flow_world: World, gate: Any) -> None:
     card = flow_world.neighbours_card()
     page = bound(gate, flow_world, flow_world.phone())
@@ -374,6 +408,7 @@ def test_a_neighbours_card_is_told_from_a_forgery(flow_world: World, gate: Any) 
 def test_a_signed_in_guard_binds_the_browser_and_sets_a_pin(flow_world: World, gate: Any) -> None:
     page = gate.new_page()
     page.goto(flow_world.server.url + flow_world.sign_in_link())
+    page.click("form button[type=submit]")
     page.goto(flow_world.server.url + "/gate")
     page.fill("#setup input[type=password]", "6174")
     page.click("#setup .box:last-child .plain")

@@ -11,7 +11,7 @@ import { List } from "./list.js";
 import { Queue } from "./queue.js";
 import { Ready } from "./ready.js";
 import { seal } from "./seal.js";
-import { setUp } from "./setup.js";
+import { needsHttps, setUp } from "./setup.js";
 import { Store } from "./store.js";
 import { dress, t } from "./text.js";
 import { Wedge } from "./wedge.js";
@@ -22,12 +22,14 @@ navigator.serviceWorker?.register("/gate/sw.js", { scope: "/gate" }).catch(() =>
 
 async function main() {
   dress(document);
+  if (!globalThis.crypto?.subtle) return needsHttps();
   const store = await Store.open();
   const device = (await store.secret("device")) ?? (await bind(store));
   const [queue, list] = [await Queue.open(store), await List.open(store)];
   await list.measure();
   const inside = new Inside(Date.now);
-  const link = new Link({ device, queue, list, inside, told: (event) => told(event) });
+  const skewMs = (await store.secret("skew")) ?? 0;
+  const link = new Link({ store, device, queue, list, inside, skewMs, told: (event) => told(event) });
   const guard = new Guard(link, () => (queue.closeOpen(), ready.draw()));
   const ready = new Ready({ link, list, inside, queue, guard });
   const desk = new Desk({ store, device, queue, list, inside, link, guard, ready, decideCode, decideRecord, seal });

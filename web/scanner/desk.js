@@ -70,17 +70,20 @@ export class Desk {
     const found = await this.decideCode(read.pass, this.list, gate, this.inside);
     const again = this.shownAgain(found);
     if (again === "ignore") return;
-    if (again) found.decision = again;
+    if (again) Object.assign(found, again);
     await this.show(found, started);
   }
 
-  /** The same pass again: within moments the first result stands; within the gate's window it counts once. */
+  /** The same pass again: within moments the first result stands; within the gate's window it counts once, and in
+   * AUTO nobody who has just come in goes out by being read twice. */
   shownAgain(found) {
     const before = found.lid && this.recent.get(found.lid);
-    if (!before || before.direction !== found.direction || found.decision.decision !== "allow") return null;
+    if (!before || found.decision.decision !== "allow") return null;
+    if (before.direction !== found.direction && this.setting.direction !== "auto") return null;
     const sinceMs = this.now() - before.at_ms;
     if (sinceMs < AGAIN_MS) return "ignore";
-    return sinceMs <= (this.gate?.dedup_window_s ?? 30) * 1000 ? say("duplicate") : null;
+    const counted = sinceMs <= (this.gate?.dedup_window_s ?? 30) * 1000;
+    return counted ? { decision: say("duplicate"), direction: before.direction } : null;
   }
 
   async takeTag(tag) {
@@ -158,7 +161,11 @@ export class Desk {
     this.result.clear();
     this.ready.draw();
     const operator = this.guard.operator ? { operator: this.guard.operator } : {};
-    await this.queue.complete(await entry.id, { passed: letIn, reason: entry.decision.reason, ...operator, ...extra });
+    const changes = { passed: letIn, reason: entry.decision.reason, ...operator, ...extra };
+    const completed = await this.queue.complete(await entry.id, changes);
+    // The report went as it was: that somebody passed now is a scan of its own.
+    if (!completed && letIn) entry.id = this.queue.add({ ...(await this.report({ ...entry, at_ms: this.now() }, false)), ...changes });
+    await entry.id;
     this.link.wake();
     this.ready.draw();
   }

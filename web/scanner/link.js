@@ -1,5 +1,6 @@
 // The line to the server: sends what waits, fetches the list and the state, and says in words how it is.
 
+import { TableError } from "./table.js";
 import { language } from "./text.js";
 import { answerFrom, pack } from "./wire.js";
 
@@ -11,16 +12,21 @@ const STATE_MS = 5_000;
 const LONGEST_WAIT_MS = 30_000;
 
 export class Revoked extends Error {}
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 export class Link {
   /** `told(event)` hears "change", "revoked" and {poison: n}. */
-  constructor({ device, queue, list, inside, told }) {
-    Object.assign(this, { device, queue, list, inside, told });
+  constructor({ store, device, queue, list, inside, skewMs, told }) {
+    Object.assign(this, { store, device, queue, list, inside, skewMs, told });
     this.online = navigator.onLine;
-    this.skewMs = 0;
     this.failures = 0;
     this.poison = 0;
+    this.batch = BATCH;
     this.timers = [];
   }
 
@@ -60,7 +66,7 @@ export class Link {
       await work();
     } catch (error) {
       if (error instanceof Revoked) this.told("revoked");
-      else if (!(error instanceof Refused)) this.setOnline(false);
+      else if (!(error instanceof Refused || error instanceof TableError)) this.setOnline(false);
       this.failures += 1;
     }
   }
@@ -86,43 +92,66 @@ export class Link {
     if (response.status === 401) throw new Revoked();
     if (response.status >= 500) throw new Error(`HTTP ${response.status}`);
     this.setOnline(true);
-    if (!response.ok) throw new Refused(await why(response));
+    if (!response.ok) throw new Refused(await why(response), response.status);
     return response.json();
   }
 
   /** Send what waits; delete exactly what was answered for. */
   async send() {
     if (this.sending) return;
-    const rows = this.queue.due(Date.now(), BATCH);
+    const rows = this.queue.due(Date.now(), this.batch);
     if (!rows.length) return;
     this.sending = true;
     try {
       await this.sendRows(rows);
+      this.batch = BATCH;
+    } catch (error) {
+      this.narrow(error, rows);
+      throw error;
     } finally {
       this.sending = false;
     }
+  }
+
+  /** A body that is refused as a whole is sent again in halves, until the one report at fault stands alone. */
+  narrow(error, rows) {
+    if (!(error instanceof Refused) || ![400, 413, 422].includes(error.status)) return;
+    if (rows.length === 1) this.queue.refuse(rows[0]);
+    this.batch = Math.max(1, Math.floor(rows.length / 2));
   }
 
   async sendRows(rows) {
     const { body } = pack(crypto.randomUUID(), rows.map((row) => this.queue.textOf(row)), BATCH);
     const before = Date.now();
     const answer = answerFrom(await this.call("/v1/reports", body));
-    this.skewMs = Math.round((before + Date.now()) / 2 - answer.server_ms);
+    this.measured(before, answer.server_ms);
     this.poison += answer.results.filter((each) => each.outcome === "rejected" || each.outcome === "conflict").length;
     await this.queue.remove(answer.results);
     this.told("change");
   }
 
   async fetchList() {
-    const since = this.list.version;
+    const since = this.whole ? null : this.list.version;
     const download = await this.call(`/v1/device/passes${since ? `?since=${encodeURIComponent(since)}` : ""}`);
+    // After one that cannot be used the whole list is asked for, and the old one goes on until then.
+    this.whole = true;
     await this.list.take(download, this.device.device);
+    this.whole = false;
     this.told("change");
   }
 
   async fetchState() {
-    this.inside.take(await this.call("/v1/device/state"));
+    const before = Date.now();
+    const state = await this.call("/v1/device/state");
+    this.measured(before, state.as_of_ms);
+    this.inside.take(state);
     this.told("change");
+  }
+
+  /** How far this phone's clock is ahead of the server's. */
+  measured(before, serverMs) {
+    this.skewMs = Math.round((before + Date.now()) / 2 - serverMs);
+    this.store.keepSecret("skew", this.skewMs).catch(() => null);
   }
 }
 

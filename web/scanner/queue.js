@@ -44,6 +44,15 @@ export class Queue {
     await this.store.change("queue", (queue) => queue.put(hidden, keyOf(id)));
   }
 
+  /** The server cannot take this one at all: it stays here, to be seen, and holds nothing else up. */
+  refuse(row) {
+    row.refused = true;
+  }
+
+  get refused() {
+    return [...this.rows.values()].filter((row) => row.refused).length;
+  }
+
   /** Let go of what nobody will decide any more. */
   closeOpen() {
     for (const row of this.rows.values()) row.open = false;
@@ -51,7 +60,7 @@ export class Queue {
 
   /** Reports that may be sent now, oldest first. */
   due(nowMs, most) {
-    const ready = [...this.rows.values()].filter((row) => !row.open || nowMs - row.shown_ms > OPEN_MS);
+    const ready = [...this.rows.values()].filter((row) => !row.refused && (!row.open || nowMs - row.shown_ms > OPEN_MS));
     ready.sort((left, right) => left.shown_ms - right.shown_ms || left.report.seq - right.report.seq);
     return ready.slice(0, most);
   }

@@ -109,7 +109,8 @@ export class Ready {
       [t("line"), link.online ? t("online") : t("offline")], [t("queue_title"), waiting],
       [t("list"), list.head ? `${t("list_count", { n: list.count })} · ${this.listAge()}` : "—"], ...zones,
     ];
-    return sheets.facts(t("state"), pairs, link.poison ? [h("p.wrong", {}, t("poison", { n: link.poison }))] : []);
+    const notes = [[link.poison, "poison"], [queue.refused, "refused"]].filter(([n]) => n);
+    return sheets.facts(t("state"), pairs, notes.map(([n, key]) => h("p.wrong", {}, t(key, { n }))));
   }
 
   more() {

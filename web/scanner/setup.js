@@ -18,6 +18,14 @@ export function setUp(notice = "") {
   });
 }
 
+/** Without https a browser gives neither camera nor keys: say so, and where to go. */
+export function needsHttps() {
+  const box = $("setup");
+  const go = h("a.go", { href: "/trust" }, t("https_go"));
+  box.replaceChildren(h("div", {}, h("h2", {}, t("https_title")), h("p", {}, t("https_hint")), go));
+  box.hidden = false;
+}
+
 function tools(draw) {
   const other = language() === "zh" ? "en" : "zh";
   return h("div.tools", {}, h("button", { onclick: () => (setLanguage(other), draw()) }, t("language")));
