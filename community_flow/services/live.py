@@ -123,6 +123,19 @@ class _Places:
         """Gates between the community and the outside."""
         return {name for name, gate in self.gates.items() if gate.outer == OUTSIDE}
 
+    def is_counted(self, zone: str) -> bool:
+        """True when some gate lies on the zone's border."""
+        return any(
+            (zone in self._chain(gate.inner)) != (zone in self._chain(gate.outer)) for gate in self.gates.values()
+        )
+
+    def _chain(self, zone: str | None) -> set[str]:
+        chain: set[str] = set()
+        while zone is not None and zone in self.zones and zone not in chain:
+            chain.add(zone)
+            zone = self.zones[zone].parent
+        return chain
+
 
 class Live:
     def __init__(
@@ -251,11 +264,11 @@ def _capacity(places: _Places) -> int | None:
 
 
 def _zone_rows(places: _Places, counts: Mapping[str, ZoneCount]) -> tuple[ZoneRow, ...]:
-    """Zones below the whole, those nearest their capacity first."""
+    """Zones below the whole that have a gate of their own (nobody counts the others), nearest their capacity first."""
     rows = [
         ZoneRow(name, zone.names, zone.kind, zone.capacity, _amount(counts[name]))
         for name, zone in places.zones.items()
-        if name in counts and zone.kind != "home" and (name not in places.top or len(places.zones) == 1)
+        if name in counts and name not in places.top and places.is_counted(name)
     ]
     return tuple(sorted(rows, key=lambda row: (-(row.amount.inside / row.capacity if row.capacity else 0), row.zone)))
 
@@ -281,18 +294,14 @@ def _gate_rows(
     for device in devices:
         at_gate[device.gate or ""].append(device)
     return tuple(
-        _gate_row(name, gate, at_gate[name], bodies[name], seen)
+        _gate_row(name, gate, at_gate[name], bodies[name], latest.get(name))
         for name, gate in places.gates.items()
         if name in places.own
     )
 
 
-def _gate_row(
-    name: str, gate: Gate, devices: Sequence[DeviceRow], bodies: int, seen: Mapping[str, DeviceSeen]
-) -> GateRow:
+def _gate_row(name: str, gate: Gate, devices: Sequence[DeviceRow], bodies: int, last_ms: int | None) -> GateRow:
     kinds = Counter(each.kind for each in devices)
-    told = [seen[each.device].last_report_ms for each in devices if each.device in seen]
-    last_ms = max((each for each in told if each is not None), default=None)
     state = min((each.state for each in devices), key=WORST_FIRST.index, default="none")
     rate = round(bodies / (RATE_MS / 60_000), 1) if devices else None
     return GateRow(name, gate.names, tuple(sorted(kinds.items())), rate, last_ms, state)

@@ -80,6 +80,12 @@ def test_flow_is_passages_and_bodies_without_one(filled: SqlDatabase) -> None:
     ]
 
 
+def test_the_latest_passage_or_body_of_each_gate(filled: SqlDatabase) -> None:
+    with filled.read() as tx:
+        assert SqlLive().latest(tx, GARDEN, 0) == {"east": 10 * STEP, "west": 0}
+        assert SqlLive().latest(tx, GARDEN, 1) == {"east": 10 * STEP}
+
+
 def test_visits_begin_and_end_in_slots(filled: SqlDatabase) -> None:
     with filled.read() as tx:
         found = SqlLive().visit_changes(tx, GARDEN, {"compound"}, 0, 2 * STEP, STEP)

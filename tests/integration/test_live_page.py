@@ -86,6 +86,14 @@ def test_a_silent_device_is_named_and_widens(app: Flask, camera: Camera, flow: C
     assert "1 device down" in html
 
 
+def test_zones_without_a_gate_are_not_said_to_be_empty(camera: Camera, client_as: Client) -> None:
+    """The clinic has a door; nobody counts who is in building 1, and 0 would be a lie."""
+    camera.count("in", 5)
+    html = client_as("manager").get("/").text.split('id="live-zones"')[1].split("</section>")[0]
+    assert "Clinic" in html
+    assert "Building 1" not in html
+
+
 def test_an_empty_community_says_how_to_begin(client_as: Client) -> None:
     html = client_as("manager").get("/").text
     assert "No reports yet" in html
