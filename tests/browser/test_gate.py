@@ -209,7 +209,7 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, 
         soon(page, f"window.gate.queue.size === {cards.index(card) + 1}")
     page.wait_for_selector("#result", state="hidden")
     assert "Offline" in page.inner_text("#net")
-    assert "4" in page.inner_text("#net")
+    assert "4 waiting" in page.inner_text("#say-hint")
     page.reload()
     listed(page)
     assert page.evaluate("window.gate.queue.size") == 4

@@ -257,7 +257,8 @@ def test_a_shift_ends_after_five_minutes_without_use(site: Site) -> None:
 
 
 def test_only_guards_of_this_gate_go_on_duty(site: Site) -> None:
-    for account in ({"communities": ("lake",)}, {}):
+    accounts: tuple[dict[str, Any], ...] = ({"communities": ("lake",)}, {})
+    for account in accounts:
         guard = an_account(site.core, Role.GUARD, **account)
         operator = site.guards.set_pin(guard.scope, "4821")
         if account:

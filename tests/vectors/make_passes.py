@@ -60,7 +60,10 @@ P256_RECORD = credential(PHONE_P256, (0x13, 0x14))
 
 def good_cards() -> Iterator[Case]:
     for number in range(40):
-        given = {"expiry_day": MADE.number(f"day{number}", 65_536), "serial": MADE.number(f"serial{number}", 256)}
+        given: dict[str, Any] = {
+            "expiry_day": MADE.number(f"day{number}", 65_536),
+            "serial": MADE.number(f"serial{number}", 256),
+        }
         yield {"why": f"card {number}", "text": card(label=number, **given)}
     yield {"why": "a card by the key before", "text": card(OLD_CARD, key_id=1)}
     yield {"why": "another community's card", "text": card(OTHER_CARD, OTHER, 7)}

@@ -76,7 +76,9 @@ export class Ready {
     const words = { asleep: ["sleeping", "sleeping_hint"], none: ["no_camera", isSecureContext ? "no_camera_hint" : "insecure"] }[this.state];
     asleep.hidden = !words;
     if (words) [asleep.children[0].textContent, asleep.children[1].textContent] = words.map((key) => t(key));
-    const hint = !this.list.head ? t("list_none") : this.stale() ? t("list_stale", { age: this.listAge().replace(/前$| ago$/, "") }) : t("ready_hint");
+    const waiting = this.queue.size;
+    const offline = waiting ? t("waiting", { n: waiting }) : t("waiting_none");
+    const hint = !this.list.head ? t("list_none") : this.stale() ? t("list_stale", { age: this.listAge().replace(/前$| ago$/, "") }) : this.link.online ? t("ready_hint") : offline;
     $("say").textContent = t("ready");
     $("say-hint").textContent = hint;
     document.querySelector(".say").classList.toggle("warn", this.stale());

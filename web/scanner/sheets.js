@@ -112,13 +112,14 @@ export function byHand({ online, search }) {
   const pad = unitPad();
   return open(t("hand_title"), (finish) => {
     const found = h("ul.list");
-    const words = h("input", { placeholder: t("hand_words"), autocapitalize: "off", autocomplete: "off", enterKeyHint: "search" });
+    const words = h("input", { placeholder: t("hand_example"), autocapitalize: "off", autocomplete: "off", enterKeyHint: "search" });
     const claim = h("button.plain", { onclick: () => pad.value() && finish({ claimed: pad.value() }) }, t("hand_claim"));
     if (!online) return [h("p.hint", {}, t("hand_offline")), ...pad.nodes, claim];
     const look = async () => {
       const text = words.value.trim() || pad.value();
       if (/^[0-9A-Fa-f:]{8,}$/.test(text)) return finish({ tag: text });
       found.replaceChildren(...(await rows(text, search, finish)));
+      found.scrollIntoView({ block: "center" });
     };
     words.onkeydown = (event) => event.key === "Enter" && look();
     return [
