@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import structlog
 from flask import Flask
 
+from community_flow.adapters.sql.queries_gate import SqlGate
 from community_flow.adapters.sql.queries_passes import SqlPasses
 from community_flow.adapters.sql.queries_people import SqlPeople
 from community_flow.demo.folder import DemoFolder
 from community_flow.demo.load import Loader
 from community_flow.demo.plan import DAY_MS, Plan
 from community_flow.demo.registering import COMMUNITIES, Registering
+from community_flow.demo.tour import Tour, TourParts, body_more
 from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.gate_records import GateRecords
 from community_flow.services.passes import Passes
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
@@ -74,8 +78,28 @@ def plan_first(core: Core) -> None:
 
 
 def wire(core: Core, app: Flask) -> None:
-    """Only with FLOW_DEMO=1: load what is planned once the server's worker runs."""
+    """Only with FLOW_DEMO=1: load what is planned once the server's worker runs, and offer the tour."""
+    from community_flow.entrypoints import demo as demo_pages
+
     core.background.append(lambda: start(core))
+    tour = Tour(_tour_parts(core))
+    app.register_blueprint(demo_pages.blueprint(tour, lambda: progress(core), body_more))
+    app.jinja_env.globals["demo_progress"] = lambda: progress(core)
+
+
+def progress(core: Core) -> dict[str, Any]:
+    """How far the loading is, for the first page."""
+    status = demo_parts(core).folder.status()
+    return asdict(status) if status else {"stage": "waiting", "done": 0, "total": 0, "trouble": ""}
+
+
+def _tour_parts(core: Core) -> TourParts:
+    keys, ingest, parts = CommunityKeys(core.keys), ingest_parts(core), demo_parts(core)
+    records = GateRecords(core.registry, SqlPasses(), SqlPeople(), keys)
+    return TourParts(
+        core.db, core.registry, parts.registering.passes, records, SqlGate(), keys, ingest.devices, core.accounts,
+        tracing_parts(core).tracing, parts.folder, core.clock,
+    )  # fmt: skip
 
 
 def start(core: Core) -> None:
