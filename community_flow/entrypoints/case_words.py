@@ -48,7 +48,7 @@ class Words:
 
     def listed(self, kinds: tuple[str, ...]) -> str:
         """Rooms, Halls"""
-        return gettext(", ").join(str(KINDS[kind]) for kind in kinds)
+        return str(gettext(", ")).join(str(KINDS[kind]) for kind in kinds)
 
     def zone(self, zone: str) -> str:
         return place_name(self.zones[zone]) if zone in self.zones else zone

@@ -142,7 +142,7 @@ def test_identities_open_when_a_second_official_agrees_and_the_community_is_told
     again = parts.tracing.look(official.scope, official.account, case_id)
     known = {line.pseudonym: line.identity for line in again.contacts if line.identity}
     assert list(known) == [zhou]
-    assert (known[zhou].name, known[zhou].unit) == ("周敏", "1-1-102")  # type: ignore[union-attr]
+    assert (known[zhou].name, known[zhou].unit) == ("周敏", "1-1-102")
     told = parts.orders.told(an_account(core, Role.MANAGER).scope)
     assert sorted(notice.kind for notice in told) == ["identities.opened", "order.recorded"]
     assert actions(core, ZHOU) == ["case.look", "case.ask", "case.opened", "case.look"]
@@ -238,7 +238,7 @@ def test_decisions_replace_each_other_and_a_stranger_is_no_contact(parts: Tracin
     view = looked(parts, official)
     pseudonym = view.contacts[0].pseudonym
     for status in ("contact", "cleared"):
-        parts.tracing.decide(official.scope, official.account, view.case.case_id, pseudonym, status, None)  # type: ignore[arg-type]
+        parts.tracing.decide(official.scope, official.account, view.case.case_id, pseudonym, status, None)
     again = parts.tracing.look(official.scope, official.account, view.case.case_id)
     assert [line.status for line in again.contacts] == ["cleared", "candidate", "candidate", "candidate"]
     with pytest.raises(NotFound):
