@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ from community_flow.services.registry import Registry
 MOST_FOUND = 5
 SHORTEST_QUERY = 2
 REFERENCE_MS = 60_000
+SHARED_MS = 2_000
+"""Phones at one gate share what was read of the inside for so long."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class GateDesk:
         self.db, self.registry, self.records, self.people, self.reader = db, registry, records, people, reader
         self.keys, self.ring, self.ingest, self.audit = keys, ring, ingest, audit
         self.clock, self.random = clock, random
+        self._day_lids: dict[str, tuple[int, dict[str, str]]] = {}
+        self._states: dict[tuple[str, str], tuple[int, Inside]] = {}
 
     def gates_of(self, scope: Scope) -> list[dict[str, Any]]:
         """Communities and their scanned gates that somebody may stand at."""
@@ -198,14 +202,22 @@ class GateDesk:
     def state(self, trusted: Trusted) -> Inside:
         """Counts by zone, and for the rules of this device's gate who is inside and which outings are used."""
         now_ms = self.clock.now_ms()
-        scope = Scope.system({trusted.community})
         with self.db.read() as tx:
-            gates = {gate: state for (_, gate), state in self.registry.gates(tx, scope).items()}
-            gate = gates.get(self._gate_of(tx, trusted) or "")
-            zones = self.reader.zone_counts(tx, scope, now_ms)
-            lids = self._lids_inside(tx, trusted, gate, now_ms)
-            full = self._is_full(tx, scope, gate, zones)
-            used = self._used(tx, trusted, gates, now_ms)
+            name = self._gate_of(tx, trusted) or ""
+            known = self._states.get((trusted.community, name))
+            if known is None or not 0 <= now_ms - known[0] < SHARED_MS:
+                known = now_ms, self._state(tx, trusted, name, now_ms)
+                self._states[trusted.community, name] = known
+        return known[1]
+
+    def _state(self, tx: Transaction, trusted: Trusted, name: str, now_ms: int) -> Inside:
+        scope = Scope.system({trusted.community})
+        gates = {gate: state for (_, gate), state in self.registry.gates(tx, scope).items()}
+        gate = gates.get(name)
+        zones = self.reader.zone_counts(tx, scope, now_ms)
+        lids = self._lids_inside(tx, trusted, gate, now_ms)
+        full = self._is_full(tx, scope, gate, zones)
+        used = self._used(tx, trusted, gates, now_ms)
         return Inside(now_ms, zones, full, lids, used)
 
     def _is_full(self, tx: Transaction, scope: Scope, gate: Gate | None, counts: Mapping[str, int]) -> bool:
@@ -217,9 +229,19 @@ class GateDesk:
             return ()
         persons = self.reader.inside(tx, Scope.system({trusted.community}), gate.inner, now_ms)
         pass_ids = self.records.pass_ids_of(tx, trusted.community, persons)
-        made, _ = self.records.some(tx, trusted.community, pass_ids, now_ms)
-        salt = gate_table.epoch_salt(self.keys.table_secret(trusted.uid), gate_table.epoch_of(now_ms))
-        return tuple(sorted(text(gate_table.locate(each.handle, salt, trusted.uid)[0]) for each in made))
+        lids = self._lids(tx, trusted, pass_ids, gate_table.epoch_of(now_ms))
+        return tuple(sorted(lids[each] for each in pass_ids if each in lids))
+
+    def _lids(self, tx: Transaction, trusted: Trusted, pass_ids: Collection[str], epoch: int) -> dict[str, str]:
+        """Where passes lie in the table of a day; a lid stays the same all day, so each is worked out once."""
+        day, known = self._day_lids.get(trusted.community, (epoch, {}))
+        known = known if day == epoch else {}
+        salt = gate_table.epoch_salt(self.keys.table_secret(trusted.uid), epoch)
+        missing = {each for each in pass_ids if each not in known and each.startswith("ps_")}
+        for pass_id, handle in self.records.handles(tx, trusted.community, missing).items():
+            known[pass_id] = text(gate_table.locate(handle, salt, trusted.uid)[0])
+        self._day_lids[trusted.community] = (epoch, known)
+        return known
 
     def _used(self, tx: Transaction, trusted: Trusted, gates: Mapping[str, Gate], now_ms: int) -> dict[str, int]:
         """Outings of the day by household, of those households that have a quota."""

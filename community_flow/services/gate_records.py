@@ -20,6 +20,7 @@ from community_flow.ports.people import Found, PeopleStore, Wanted
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.registry import Registry
 
+FEW = 200
 CARD_TYPES = (int(Type.CARD),)
 ED25519_TYPES = (int(Type.ED25519), int(Type.ED25519_CHALLENGED))
 P256_TYPES = (int(Type.P256), int(Type.P256_CHALLENGED))
@@ -50,9 +51,10 @@ class GateRecords:
         self, tx: Transaction, community: str, pass_ids: Collection[str], now_ms: int
     ) -> tuple[list[Credential], list[bytes]]:
         """Those passes as they are now, and the handles of those that are in no table any more."""
+        if not pass_ids:
+            return [], []
         scope = Scope.system({community})
-        known = self.registry.store.current(tx, scope, "pass")
-        states = {pass_id: state for _, pass_id, state in known if pass_id in pass_ids}
+        states = self._states(tx, scope, pass_ids)
         persons = sorted({state.person for state in states.values() if state.person})
         made = self._built(tx, community, states, self.people.of_ids(tx, scope, persons), now_ms)
         gone = set(pass_ids) - {each.pass_id for each in made}
@@ -60,6 +62,14 @@ class GateRecords:
         uid = self.registry.uid(tx, community)
         sealed = [row.sealed_handle for row in rows.values() if row.sealed_handle]
         return made, [self.keys.open_handle(uid, each) for each in sealed]
+
+    def handles(self, tx: Transaction, community: str, pass_ids: Collection[str]) -> dict[str, bytes]:
+        """Of those passes that have one."""
+        uid = self.registry.uid(tx, community)
+        rows = self.passes.of_ids(tx, Scope.system({community}), sorted(pass_ids))
+        return {
+            pass_id: self.keys.open_handle(uid, row.sealed_handle) for pass_id, row in rows.items() if row.sealed_handle
+        }
 
     def of_person(self, tx: Transaction, community: str, found: Found, state: Pass | None, now_ms: int) -> Record:
         """The record of somebody who was found by an IC card or by a search; ``state`` is the IC card's own."""
@@ -75,6 +85,14 @@ class GateRecords:
     def household_token(self, tx: Transaction, community: str, household: str) -> str:
         """What the table calls a household: the same for its members, and nothing to anybody else."""
         return _household_token(self._secret(tx, community), household)
+
+    def _states(self, tx: Transaction, scope: Scope, pass_ids: Collection[str]) -> dict[str, Pass]:
+        """One by one while they are few: a delta must not read ten thousand passes to send three."""
+        if len(pass_ids) <= FEW:
+            rows = [each for pass_id in pass_ids for each in self.registry.store.current(tx, scope, "pass", pass_id)]
+        else:
+            rows = self.registry.store.current(tx, scope, "pass")
+        return {pass_id: state for _, pass_id, state in rows if pass_id in pass_ids}
 
     def _built(
         self, tx: Transaction, community: str, states: Mapping[str, Pass], people: Mapping[str, Found], now_ms: int
