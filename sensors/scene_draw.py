@@ -116,14 +116,20 @@ def person(picture: Picture, pose: Pose, look: Look) -> None:
 
 
 def rider(picture: Picture, pose: Pose, look: Look) -> None:
-    """Somebody sitting on an electric bicycle."""
+    """Somebody sitting on an electric bicycle, knees forward, hands on the bar."""
     cycle(picture, pose)
-    seated = Pose(pose.x, pose.y - 0.12 * pose.height, pose.height, pose.facing, pose.phase, walking=False)
-    _limb(picture, seated, (-0.05, 0.45), (0.14, 0.40), (0.12, 0.12), 0.09, look.trousers)
-    _torso(picture, seated, look, 0.43, 0.78)
-    _limb(picture, seated, (0, 0.74), (0.1, 0.6), (0.24, 0.58), 0.055, _darker(look.coat, 0.9))
-    _blob(picture, seated, (0.02, 0.885), (0.06, 0.07), look.skin)
-    _blob(picture, seated, (0.0, 0.91), (0.062, 0.055), look.hair)
+    _limb(picture, pose, (-0.12, 0.36), (0.06, 0.36), 0.09, (45, 45, 50))
+    seated = Pose(pose.x, pose.y - 0.04 * pose.height, pose.height, pose.facing, pose.phase, walking=False)
+    pedal = 0.05 * math.sin(pose.phase)
+    _limb(picture, seated, (-0.06, 0.42), (0.15, 0.42 - pedal), (0.08, 0.14 - pedal), 0.1, _darker(look.trousers))
+    _limb(picture, seated, (-0.06, 0.44), (0.17, 0.41 + pedal), (0.11, 0.14 + pedal), 0.11, look.trousers)
+    _blob(picture, seated, (0.14, 0.11 + pedal), (0.065, 0.03), _darker(look.hair))
+    _limb(picture, seated, (-0.06, 0.46), (0.0, 0.75), 0.2 * look.stout, look.coat)
+    _limb(picture, seated, (0.02, 0.78), (0.11, 0.62), (0.26, 0.6), 0.065, _darker(look.coat, 0.85))
+    _blob(picture, seated, (0.27, 0.6), (0.025, 0.025), look.skin)
+    _blob(picture, seated, (0.03, 0.86), (0.03, 0.05), look.skin)
+    _blob(picture, seated, (0.05, 0.925), (0.06, 0.072), look.skin)
+    _blob(picture, seated, (0.03, 0.95), (0.063, 0.058), look.hair)
 
 
 def cycle(picture: Picture, pose: Pose, ahead: float = 0.0) -> None:
@@ -133,7 +139,7 @@ def cycle(picture: Picture, pose: Pose, ahead: float = 0.0) -> None:
     wheel = int(0.15 * pose.height * ONE)
     for offset in (-0.28, 0.28):
         at = _at(pose, ahead + offset, 0.15)
-        cv2.circle(picture, at, wheel, (30, 30, 30), max(2, int(pose.height * 0.02)), cv2.LINE_AA, SHIFT)
+        cv2.circle(picture, at, wheel, (50, 50, 50), max(1, int(pose.height * 0.018)), cv2.LINE_AA, SHIFT)
     frame = [_at(pose, ahead + x, y) for x, y in ((-0.28, 0.15), (0.0, 0.2), (0.22, 0.45), (0.28, 0.15))]
     cv2.polylines(
         picture, [np.array(frame)], False, (40, 40, 160), max(2, int(pose.height * 0.025)), cv2.LINE_AA, SHIFT

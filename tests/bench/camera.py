@@ -137,7 +137,7 @@ def emptiness(seconds: float) -> dict[str, Figure]:
 
 
 def measure(quick: bool) -> dict[str, Figure]:
-    seeds, seconds = ((1,), 30.0) if quick else (tuple(range(1, 5)), 120.0)
+    seeds, seconds = ((1,), 22.0) if quick else (tuple(range(1, 5)), 90.0)
     found = {**scenes(seeds, seconds), **rates(seeds, seconds), **emptiness(seconds)}
     if CLIP.exists() and MODEL.exists():
         found |= clip(300 if quick else None)
