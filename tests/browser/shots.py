@@ -13,7 +13,7 @@ from typing import Any
 from community_flow.app import create_app
 from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
-from tests.browser.walk import LANGUAGES, LOOKS, PATHS, chromium, opener, settle, sign_in, speak
+from tests.browser.walk import LANGUAGES, LOCALES, LOOKS, PATHS, chromium, opener, settle, sign_in, speak
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
             for path in paths:
                 by_role.setdefault(opener(app, path), []).append(path)
             for role, mine in by_role.items():
-                page = browser.new_context(locale="en-GB").new_page()
+                page = browser.new_context(locale=LOCALES[language]).new_page()
                 if role is not None:
                     sign_in(page, asked.url, _link(app, role))
                 speak(page, asked.url, language)

@@ -10,22 +10,22 @@ import pytest
 from flask import Flask
 
 from community_flow.app import create_app
+from community_flow.demo.plan import Plan
 from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
-from tests.browser.walk import LANGUAGES, LOOKS, PATHS, chromium, opener, settle, sign_in, speak
+from community_flow.wiring.demo import demo_parts
+from tests.browser.walk import LANGUAGES, LOCALES, LOOKS, PATHS, chromium, opener, settle, sign_in, speak
 from tests.conftest import ROOT, prepared, serving
-from tests.factories import a_person, an_account, small_community
 
 pytestmark = pytest.mark.browser
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-EVERYTHING = Scope.system({"garden", "lake"})
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @dataclass
 class Site:
-    """A real server with one account per role, and a browser that stays signed in."""
+    """A real server with the demo's accounts of every role, and a browser that stays signed in."""
 
     url: str
     app: Flask
@@ -35,7 +35,7 @@ class Site:
     def page(self, role: Role | None, language: str) -> Any:
         """A fresh page of that role's profile."""
         known = self.states.get((role, language))
-        context = self.browser.new_context(storage_state=known, locale="en-GB")
+        context = self.browser.new_context(storage_state=known, locale=LOCALES[language])
         page = context.new_page()
         if known is None:
             if role is not None:
@@ -46,23 +46,22 @@ class Site:
 
     def _link(self, role: Role) -> str:
         core = self.app.extensions["flow"]
-        account = next(each for each in core.accounts.list(EVERYTHING) if each.role is role)
+        account = next(each for each in core.accounts.list(Scope.system(())) if each.role is role)
         link: str = core.accounts.make_link(account, "test")
         return link
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Site]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("pages") / "var")
+    settings = Settings(data_dir=tmp_path_factory.mktemp("pages") / "var", demo=True)
     core = prepared(settings)
-    small_community(core)
-    small_community(core, "lake")
-    person = a_person(core)
-    for role in Role:
-        an_account(core, role, person=person if role is Role.RESIDENT else None)
+    parts = demo_parts(core)
+    # Small, but with everything on the pages: people, cases under an order, anomalies, a day of flow, the tour.
+    parts.folder.keep_plan(Plan(80, 2, 7, core.clock.now_ms(), settings.timezone))
+    parts.loader.run()
     core.db.close()
     app = create_app(settings)
-    with serving(settings) as server, chromium(chromium_path) as browser:
+    with serving(settings, FLOW_DEMO="1") as server, chromium(chromium_path) as browser:
         yield Site(server.url, app, browser, {})
     app.extensions["flow"].db.close()
 
@@ -138,7 +137,7 @@ def test_more_sheet_opens_and_closes_by_keyboard(site: Site) -> None:
 def test_disabling_an_account_asks_first(site: Site) -> None:
     page = site.page(Role.MANAGER, "en")
     page.goto(site.url + "/users")
-    row = page.get_by_role("row").filter(has_text="Steward").first
+    row = page.get_by_role("row").filter(has_text="demo-steward")
     row.get_by_role("button", name="Disable").click()
     page.get_by_role("button", name="Cancel").click()
     assert row.get_by_text("active").is_visible()

@@ -15,6 +15,7 @@ from community_flow.entrypoints.shell import PAGES, is_open
 SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 THEMES = ("light", "dark")
 LANGUAGES = ("en", "zh")
+LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 PATHS = ("/login", "/nowhere", *(page.path for group in PAGES for page in group.entries))
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--use-fake-ui-for-media-stream"]
 OPENED_BY = (Role.MANAGER, Role.OFFICIAL, Role.STEWARD, Role.GUARD, Role.ADMIN, Role.RESIDENT)
