@@ -37,7 +37,7 @@ function ways(session, done) {
 }
 
 function byCode(done) {
-  const code = h("input", { autocomplete: "off", autocapitalize: "characters", maxLength: 12, placeholder: "XXXXX-XXXXX" });
+  const code = h("input", { autocomplete: "off", autocapitalize: "characters", maxLength: 12, placeholder: "XXXXX-XXXXX", ariaLabel: t("setup_code") });
   const wrong = h("p.wrong", { role: "alert" });
   const go = h("button.go", {}, t("setup_claim"));
   go.onclick = () => attempt(go, wrong, async () => done(await send("/v1/device/claim", { code: code.value.trim() })));
@@ -58,7 +58,7 @@ function byGate(session, done) {
 }
 
 function byPin(session) {
-  const pin = h("input", { type: "password", inputMode: "numeric", autocomplete: "new-password", maxLength: 8 });
+  const pin = h("input", { type: "password", inputMode: "numeric", autocomplete: "new-password", maxLength: 8, ariaLabel: t("setup_pin") });
   const told = h("p.hint", {}, session.operator ? t("setup_pin_done", { n: session.operator }) : t("setup_pin_hint"));
   const wrong = h("p.wrong", { role: "alert" });
   const go = h("button.plain", {}, t("setup_pin"));
