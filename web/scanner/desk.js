@@ -64,6 +64,7 @@ export class Desk {
   }
 
   async take(read) {
+    await this.result.seen();
     const started = performance.now();
     if (read.tag) return this.takeTag(read.tag);
     const gate = this.gateNow();

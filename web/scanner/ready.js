@@ -129,6 +129,7 @@ export class Ready {
         duty, h("button.plain", { onclick: () => file.click() }, t("photo")), file, torch,
         act(`${t("sound")}${isMuted() ? "" : " ✓"}`, () => setMuted(!isMuted())),
         h("div.row", {}, act(t("theme"), () => this.theme()), act(t("language"), () => this.speak())),
+        h("a.plain", { href: "/" }, t("office")),
         hold(h("button.plain.danger", {}, t("forget")), () => desk.forget()),
         h("p.hint", {}, `${t("device")} ${desk.device.device}`),
       ].filter(Boolean);

@@ -23,8 +23,9 @@ export class Result {
   }
 
   /** Half a second of colour at least, before the next replaces it. */
-  get tooSoon() {
-    return Boolean(this.entry) && performance.now() - this.shownAt < LEAST_MS;
+  async seen() {
+    const leftMs = this.entry ? LEAST_MS - (performance.now() - this.shownAt) : 0;
+    if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
   }
 
   show(entry) {

@@ -123,6 +123,7 @@ const WORDS = {
   hold_to_change: ["已锁定，按住才能改", "Locked: hold to change"],
   queue_title: ["待传记录", "Waiting to be sent"],
   device: ["设备", "Device"],
+  office: ["管理页面", "Office pages"],
   forget: ["解除绑定（按住）", "Unbind this phone (hold)"],
   close: ["关闭", "Close"],
   back: ["返回", "Back"],
