@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 LIVE_SLICE_S = 0.02
 """On SQLite everybody else who writes waits for a slice to end."""
 FLOOD_SLICE_S = 0.5
-MOST_SUBJECTS = 512
+LEAST_SUBJECTS, MOST_SUBJECTS = 8, 512
+"""A slice has a cost of its own, so very small ones only make everybody wait longer."""
 EVERYTHING = 1_000_000
 FLOOD_MARKS = 300
 """While more than this waits, the ledger is left to the end: a flood would settle the same hours again and again."""
@@ -69,7 +70,7 @@ class Flow:
 
     def fold(self, community: str, slice_s: float = LIVE_SLICE_S, stop: Callable[[], bool] = lambda: False) -> int:
         """Fold one community in slices of about ``slice_s`` until nothing is marked (or ``stop``, or another folds)."""
-        slices, subjects = 0, 8
+        slices, subjects = 0, LEAST_SUBJECTS
         while not stop():
             begun = time.perf_counter()
             with self.db.write() as tx:
@@ -81,9 +82,10 @@ class Flow:
             slices += 1
             self.signals.bump(community)
             took_s = time.perf_counter() - begun
-            subjects = max(1, min(MOST_SUBJECTS, subjects * 2 if took_s < slice_s / 2 else subjects))
-            if took_s > slice_s:
-                subjects = max(1, subjects // 2)
+            if took_s < slice_s / 2:
+                subjects = min(MOST_SUBJECTS, subjects * 2)
+            elif took_s > slice_s:
+                subjects = max(LEAST_SUBJECTS, subjects // 2)
         return slices
 
     def rules(self, tx: Transaction, community: str) -> Rulebook:

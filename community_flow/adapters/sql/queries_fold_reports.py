@@ -7,23 +7,18 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    CTE,
-    BigInteger,
     ColumnElement,
     Connection,
     Row,
-    Text,
     and_,
-    column,
     delete,
     exists,
     func,
     insert,
     select,
-    values,
 )
 
-from community_flow.adapters.sql.metadata import Raw
+from community_flow.adapters.sql.asking import ask, asked
 from community_flow.adapters.sql.tables_flow import dirty, voids
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import Shown
@@ -38,9 +33,9 @@ RELAY_MS = 24 * 3600 * 1000
 """A code shown a day from its time is an old picture, not a relay."""
 
 PIECE = 400
-"""Rows of one VALUES list: enough to make the round trip cheap, far below any limit on parameters."""
+"""Names in one IN list: far below any limit on parameters."""
 
-r = reports.c
+r, a = reports.c, asked.c
 SCAN_COLUMNS = (
     r.t_ms, r.device, r.boot, r.seq, r.gate, r.direction, r.passed, r.kind, r.party, r.method, r.assurance, r.decision,
     r.reason, r.forced,
@@ -57,11 +52,6 @@ def scan(row: Sequence[Any]) -> Scan:
     t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest = row
     key = report_key(t_ms, device, boot, seq)
     return Scan(key, t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest)
-
-
-def wanted(kinds: dict[str, Any], rows: Sequence[tuple[Any, ...]]) -> CTE:
-    """A list of rows to join with."""
-    return values(*(column(name, kind) for name, kind in kinds.items()), name="wanted").data(list(rows)).cte()
 
 
 def pieces(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -116,66 +106,57 @@ class SqlFoldReports:
 
     def scans(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[tuple[str, Scan]]:
         """Each credential or person by the index of its own kind."""
-        by_kind: dict[str, list[tuple[Any, int, int]]] = {"ps_": [], "tg_": [], "p_": []}
-        for each in stretches:
-            kind = each.name[:3] if each.name.startswith(("ps_", "tg_")) else "p_"
-            ref: Any = each.name if kind == "p_" else bytes.fromhex(each.name[3:])
-            by_kind[kind].append((ref, each.from_ms, each.to_ms))
         found: list[tuple[str, Scan]] = []
-        for kind, place, type_ in (("ps_", r.pass_ref, Raw), ("tg_", r.tag_ref, Raw), ("p_", r.person, Text)):
-            for piece in pieces(by_kind[kind]):
-                found += self._named(tx, community, place, wanted(span_of("ref", type_), piece))
+        for kind, same in (("ps_", r.pass_ref == a.ref), ("tg_", r.tag_ref == a.ref), ("p_", r.person == a.name)):
+            mine = [each for each in stretches if each.name.startswith(kind)]
+            if mine and ask(tx, map(_person_row if kind == "p_" else _credential_row, mine)):
+                found += self._named(tx, community, same)
         return found
 
-    def _named(self, tx: Connection, community: str, place: Any, ask: CTE) -> list[tuple[str, Scan]]:
+    def _named(self, tx: Connection, community: str, same: ColumnElement[bool]) -> list[tuple[str, Scan]]:
         query = (
-            select(r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS)
-            .select_from(ask)
-            .join(reports, and_(place == ask.c.ref, r.t_ms.between(ask.c.from_ms, ask.c.to_ms)))
-            .where(r.community == community, r.kind.in_(("scan", "visitor")), live())
+            select(r.community, r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS)
+            .select_from(asked)
+            .join(reports, and_(same, r.t_ms.between(a.from_ms, a.to_ms)))
+            .where(r.kind.in_(("scan", "visitor")), live())
         )
-        rows = tx.execute(query)
-        return [(row[0] or credential(row[1], row[2]) or "", scan(row[3:])) for row in rows]
+        # The community is compared here, because in the statement it would offer the planner a worse index.
+        return [
+            (row[1] or credential(row[2], row[3]) or "", scan(row[4:]))
+            for row in tx.execute(query)
+            if row[0] == community
+        ]
 
     def alone(self, tx: Connection, triples: Sequence[Triple]) -> list[Scan]:
-        found = []
-        for piece in pieces(triples):
-            ask = wanted({"device": Text, "boot": BigInteger, "seq": BigInteger}, piece)
-            query = select(*SCAN_COLUMNS).select_from(ask).join(reports, _same(ask)).where(live())
-            found += [scan(row) for row in tx.execute(query)]
-        return found
+        if not ask_reports(tx, triples):
+            return []
+        query = select(*SCAN_COLUMNS).select_from(asked).join(reports, same_report()).where(live())
+        return [scan(row) for row in tx.execute(query)]
 
     def tokens(self, tx: Connection, stretches: Sequence[Stretch]) -> set[tuple[str, int]]:
-        refs = [
-            (bytes.fromhex(each.name[3:]), each.from_ms, each.to_ms) for each in stretches if each.name[:3] == "ps_"
-        ]
-        found = set()
-        for piece in pieces(refs):
-            ask = wanted(span_of("ref", Raw), piece)
-            query = (
-                select(r.pass_ref, r.token_s)
-                .distinct()
-                .select_from(ask)
-                .join(reports, and_(r.pass_ref == ask.c.ref, r.t_ms.between(ask.c.from_ms, ask.c.to_ms)))
-                .where(r.token_s.is_not(None))
-            )
-            found |= {("ps_" + bytes(row.pass_ref).hex(), row.token_s) for row in tx.execute(query)}
-        return found
+        refs = [each for each in stretches if each.name.startswith("ps_")]
+        if not refs or not ask(tx, map(_credential_row, refs)):
+            return set()
+        query = (
+            select(r.pass_ref, r.token_s)
+            .distinct()
+            .select_from(asked)
+            .join(reports, and_(r.pass_ref == a.ref, r.t_ms.between(a.from_ms, a.to_ms)))
+            .where(r.token_s.is_not(None))
+        )
+        return {("ps_" + bytes(row.pass_ref).hex(), row.token_s) for row in tx.execute(query)}
 
     def shown(self, tx: Connection, codes: Collection[tuple[str, int]]) -> list[tuple[str, Shown]]:
-        found = []
-        for piece in pieces(sorted(codes)):
-            rows = [(bytes.fromhex(name[3:]), token_s, *_about(token_s)) for name, token_s in piece]
-            ask = wanted({"ref": Raw, "token_s": BigInteger, "from_ms": BigInteger, "to_ms": BigInteger}, rows)
-            near = r.t_ms.between(ask.c.from_ms, ask.c.to_ms)
-            query = (
-                select(r.pass_ref, r.t_ms, r.device, r.boot, r.seq, r.gate, r.token_s)
-                .select_from(ask)
-                .join(reports, and_(r.pass_ref == ask.c.ref, near, r.token_s == ask.c.token_s))
-                .where(live())
-            )
-            found += [_shown(row) for row in tx.execute(query)]
-        return found
+        if not ask(tx, (_code_row(name, token_s) for name, token_s in sorted(codes))):
+            return []
+        near = and_(r.pass_ref == a.ref, r.t_ms.between(a.from_ms, a.to_ms), r.token_s == a.number)
+        query = (
+            select(r.pass_ref, r.t_ms, r.device, r.boot, r.seq, r.gate, r.token_s)
+            .select_from(asked)
+            .join(reports, near)
+            .where(live())
+        )
+        return [_shown(row) for row in tx.execute(query)]
 
     def names_between(self, tx: Connection, community: str, from_ms: int, to_ms: int) -> set[str]:
         span = and_(r.community == community, r.t_ms.between(from_ms, to_ms), r.kind.in_(("scan", "visitor")))
@@ -300,14 +281,24 @@ def _shown(row: Any) -> tuple[str, Shown]:
     return name, Shown(report_key(row.t_ms, *triple), row.t_ms, triple, row.gate, row.token_s)
 
 
-def _about(token_s: int) -> tuple[int, int]:
+def _credential_row(stretch: Stretch) -> dict[str, Any]:
+    return {"ref": bytes.fromhex(stretch.name[3:]), "from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
+
+
+def _person_row(stretch: Stretch) -> dict[str, Any]:
+    return {"name": stretch.name, "from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
+
+
+def _code_row(name: str, token_s: int) -> dict[str, Any]:
     made_ms = TOKEN_EPOCH_MS + token_s * 1000
-    return made_ms - RELAY_MS, made_ms + RELAY_MS
+    ref = bytes.fromhex(name[3:])
+    return {"ref": ref, "number": token_s, "from_ms": made_ms - RELAY_MS, "to_ms": made_ms + RELAY_MS}
 
 
-def span_of(name: str, kind: Any) -> dict[str, Any]:
-    return {name: kind, "from_ms": BigInteger, "to_ms": BigInteger}
+def ask_reports(tx: Connection, triples: Iterable[Triple]) -> bool:
+    """Ask for reports by their identity; `same_report` joins them."""
+    return ask(tx, ({"name": device, "from_ms": boot, "number": seq} for device, boot, seq in triples))
 
 
-def _same(ask: CTE) -> ColumnElement[bool]:
-    return and_(r.device == ask.c.device, r.boot == ask.c.boot, r.seq == ask.c.seq)
+def same_report() -> ColumnElement[bool]:
+    return and_(r.device == a.name, r.boot == a.from_ms, r.seq == a.number)

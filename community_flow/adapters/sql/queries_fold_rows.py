@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
-    Text,
     and_,
     bindparam,
     delete,
@@ -21,8 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from community_flow.adapters.sql.metadata import Raw
-from community_flow.adapters.sql.queries_fold_reports import pieces, span_of, wanted
+from community_flow.adapters.sql.asking import ask, asked
 from community_flow.adapters.sql.store import insert_ignore, new_rows, upsert
 from community_flow.adapters.sql.tables_flow import (
     attempts,
@@ -54,18 +52,16 @@ CONFLICT_FIELDS = Conflict.__struct_fields__
 
 
 class SqlFoldRows:
-    def ends(self, tx: Connection, community: str, wanted_: Sequence[tuple[str, bytes]]) -> dict[str, StoredEnds]:
-        found = {}
-        p = passages.c
-        for piece in pieces(wanted_):
-            ask = wanted({"subject": Text, "lo": Raw}, piece)
-            mine = and_(p.community == community, p.subject == ask.c.subject)
-            # PostgreSQL has no max() of bytes.
-            latest = select(p.key).where(mine).order_by(p.key.desc()).limit(1).correlate(ask)
-            before, last = latest.where(p.key < ask.c.lo).scalar_subquery(), latest.scalar_subquery()
-            for subject, resume, end in tx.execute(select(ask.c.subject, before, last)):
-                found[subject] = StoredEnds(_bytes(resume), _bytes(end))
-        return found
+    def ends(self, tx: Connection, community: str, wanted: Sequence[tuple[str, bytes]]) -> dict[str, StoredEnds]:
+        if not ask(tx, ({"name": subject, "lo": lo} for subject, lo in wanted)):
+            return {}
+        # PostgreSQL has no max() of bytes.
+        p, a = passages.c, asked.c
+        mine = and_(p.community == community, p.subject == a.name)
+        latest = select(p.key).where(mine).order_by(p.key.desc()).limit(1).correlate(asked)
+        before, last = latest.where(p.key < a.lo).scalar_subquery(), latest.scalar_subquery()
+        rows = tx.execute(select(a.name, before, last))
+        return {subject: StoredEnds(_bytes(resume), _bytes(end)) for subject, resume, end in rows}
 
     def passages(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[Passage]:
         rows = _between(tx, community, passages, PASSAGE_FIELDS, stretches)
@@ -247,25 +243,22 @@ def _between(
     fields: Sequence[str],
     stretches: Sequence[Stretch],
     place: str = "key",
-) -> Iterable[Sequence[Any]]:
+) -> Sequence[Sequence[Any]]:
     """Rows of some subjects, each between two event times."""
-    c = table.c
-    columns = [c[name] for name in fields]
-    for piece in pieces(stretches):
-        if place == "key":
-            rows: list[tuple[Any, ...]] = [(each.name, *_keys(each)) for each in piece]
-            ask = wanted({"name": Text, "first": Raw, "after": Raw}, rows)
-            within: ColumnElement[bool] = and_(c.key >= ask.c.first, c.key < ask.c.after)
-        else:
-            rows = [(each.name, each.from_ms, each.to_ms) for each in piece]
-            ask = wanted(span_of("name", Text), rows)
-            within = c[place].between(ask.c.from_ms, ask.c.to_ms)
-        mine = and_(c.community == community, c.subject == ask.c.name, within)
-        yield from tx.execute(select(*columns).select_from(ask).join(table, mine))
+    if not stretches or not ask(tx, map(_span_row, stretches)):
+        return []
+    c, a = table.c, asked.c
+    if place == "key":
+        within: ColumnElement[bool] = and_(c.key >= a.lo, c.key < a.hi)
+    else:
+        within = c[place].between(a.from_ms, a.to_ms)
+    mine = and_(c.community == community, c.subject == a.name, within)
+    return tx.execute(select(*(c[name] for name in fields)).select_from(asked).join(table, mine)).all()
 
 
-def _keys(stretch: Stretch) -> tuple[bytes, bytes]:
-    return stretch.from_ms.to_bytes(8, "big"), (stretch.to_ms + 1).to_bytes(8, "big")
+def _span_row(stretch: Stretch) -> dict[str, Any]:
+    lo, hi = stretch.from_ms.to_bytes(8, "big"), (stretch.to_ms + 1).to_bytes(8, "big")
+    return {"name": stretch.name, "lo": lo, "hi": hi, "from_ms": stretch.from_ms, "to_ms": stretch.to_ms}
 
 
 def _delete(tx: Connection, community: str, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -316,7 +309,7 @@ def _replacement_row(community: str, row: Replacement) -> dict[str, Any]:
 
 
 def _add_sums(tx: Connection, community: str, sums: dict[tuple[str, str, int], dict[str, int]]) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"community": community, "gate": gate, "direction": direction, "hour_ms": hour_ms, **change}
         for (gate, direction, hour_ms), change in sorted(sums.items())
         if any(change.values())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Table, Text, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, select, tuple_
 
+from community_flow.adapters.sql.asking import asked
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.queries_fold_reports import pieces, wanted
+from community_flow.adapters.sql.queries_fold_reports import ask_reports, same_report
 from community_flow.adapters.sql.queries_fold_rows import (
     ATTEMPT_FIELDS,
     CONFLICT_FIELDS,
@@ -197,14 +198,11 @@ def _equal(column: Any, value: str | None) -> list[ColumnElement[bool]]:
 def _received(tx: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
     """When the reports of these keys were received."""
     keyed = {key_triple(key): key for key in keys}
-    found: dict[bytes, int] = {}
-    for piece in pieces(list(keyed)):
-        ask = wanted({"device": Text, "boot": BigInteger, "seq": BigInteger}, piece)
-        r = reports.c
-        same = and_(r.device == ask.c.device, r.boot == ask.c.boot, r.seq == ask.c.seq)
-        rows = tx.execute(select(r.device, r.boot, r.seq, r.received_ms).select_from(ask).join(reports, same))
-        found |= {keyed[device, boot, seq]: received_ms for device, boot, seq, received_ms in rows}
-    return found
+    if not ask_reports(tx, keyed):
+        return {}
+    r = reports.c
+    told = select(r.device, r.boot, r.seq, r.received_ms).select_from(asked).join(reports, same_report())
+    return {keyed[device, boot, seq]: received_ms for device, boot, seq, received_ms in tx.execute(told)}
 
 
 Mine = Callable[[Table], ColumnElement[bool]]

@@ -14,6 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from community_flow.adapters.sql import asking
+
 Row = dict[str, Any]
 
 
@@ -35,7 +37,9 @@ class SqlDatabase:
 
     def _postgresql(self, pool_size: int) -> Engine:
         url = self.url.set(drivername="postgresql+psycopg")
-        return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -94,6 +98,7 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
         "cache_size=-65536",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute(asking.SQLITE)
 
 
 def insert_ignore(tx: Connection, table: Table, rows: Sequence[Row]) -> int:
@@ -110,6 +115,11 @@ def upsert(tx: Connection, table: Table, rows: Sequence[Row], keys: Sequence[str
     statement = new_rows(tx, table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), rows)
+
+
+def _prepare_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.execute(asking.POSTGRESQL)
+    connection.commit()
 
 
 def new_rows(tx: Connection, table: Table) -> Any:
