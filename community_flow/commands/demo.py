@@ -1,4 +1,4 @@
-"""demo load, demo score"""
+"""demo load, demo play, demo score"""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ def load(people: int, days: int, seed: int) -> None:
         raise Conflict(status.trouble if status else "The demo was not loaded.")
     took_s = ((status.finished_ms or 0) - status.started_ms) / 1000
     click.echo(f"Loaded {status.total} reports in {took_s:.0f} s. Ground truth: {parts.folder.path}/truth.json")
+
+
+@demo.command()
+@click.option("--server", default="http://127.0.0.1:8000", show_default=True)
+@click.option("--per-minute", default=12.0, show_default=True, help="scans a minute")
+@click.option("--seconds", default=0.0, help="stop after so long; 0: until Ctrl-C")
+def play(server: str, per_minute: float, seconds: float) -> None:
+    """Live scans and a real camera agent against a running server, over HTTP."""
+    from community_flow.wiring.core import build_core
+    from community_flow.wiring.demo_play import play as run
+
+    if not server.startswith(("http://", "https://")):
+        raise click.BadParameter("give an address that begins with http:// or https://", param_hint="--server")
+    run(build_core(settings()), server.rstrip("/"), per_minute, seconds, click.echo)
 
 
 @demo.command()

@@ -69,9 +69,9 @@ def _in_time_order(plan: Plan, script: Script) -> list[Crossing]:
 
 
 def _head_counts(plan: Plan, people: People, visits: Sequence[TrueVisit]) -> dict[int, int]:
-    """People truly inside the full compound at three in the morning of the first day and of every Monday."""
+    """People truly inside the full compound at three in the morning of the first two days and of every Monday."""
     days = plan.dates
-    chosen = [day for place, day in enumerate(days) if place == 0 or day.weekday() == 0]
+    chosen = [day for place, day in enumerate(days) if place < 2 or day.weekday() == 0]
     moments = [plan.midnight_ms(day) + 3 * HOUR_MS for day in chosen]
     return {moment: inside_at(people, visits, moment) for moment in moments}
 

@@ -116,8 +116,8 @@ class Tour:
         if what == "revoked":
             return self.parts.passes.text(tx, _first(cards, "revoked")), "in"
         self._turn += 1
-        outside = [held for held in _ordinary(cards) if held.state.person not in inside]
-        chosen = outside or _ordinary(cards)
+        outside = [held for held in ordinary(cards) if held.state.person not in inside]
+        chosen = outside or ordinary(cards)
         text = self.parts.passes.text(tx, chosen[self._turn % len(chosen)])
         return (forged(text) if what == "forged" else text), "in" if outside else "out"
 
@@ -163,7 +163,7 @@ def _courier() -> Presented:
     return Presented("allow", "ok", sentences, None, report, 1)
 
 
-def _ordinary(cards: Sequence[Held]) -> list[Held]:
+def ordinary(cards: Sequence[Held]) -> list[Held]:
     """Residents' cards without conditions: what most people carry."""
     return [
         held for held in cards
