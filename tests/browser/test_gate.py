@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 
 from community_flow.services.holds import Holds
 from community_flow.settings import Settings
@@ -20,6 +21,7 @@ from tests.browser.gate_world import (
     film,
     forged,
     held,
+    kill_browser,
     listed,
     qr_picture,
     soon,
@@ -457,3 +459,32 @@ def test_a_phone_is_claimed_with_a_one_time_code(flow_world: World, gate: Any) -
     page.click("#setup .box .go")
     listed(page)
     assert page.inner_text("#gate-name") == "Clinic door"
+
+
+def test_scans_survive_a_killed_browser(flow_world: World, chromium_path: str, blank: Path, tmp_path: Path) -> None:
+    names = [f"崩溃{number}" for number in range(3)]
+    for name in names:
+        flow_world.person(name)
+    cards = [flow_world.card(name) for name in names]
+    device, profile = flow_world.phone(), tmp_path / "profile"
+
+    def scan_until_the_battery_dies() -> None:
+        with chromium(chromium_path, blank, profile) as context:
+            page = bound(context, flow_world, device)
+            context.set_offline(True)
+            soon(page, "window.gate.link.online === false")
+            for number, card in enumerate(cards, 1):
+                typed(page, card)
+                soon(page, f"window.gate.queue.size === {number} && window.gate.desk.entries.length === {number}")
+            kill_browser(profile)
+            page.evaluate("1")
+
+    with pytest.raises(PlaywrightError):
+        scan_until_the_battery_dies()
+    assert all(of_person(flow_world, name) == [] for name in names)
+    with chromium(chromium_path, blank, profile) as context:
+        page = context.pages[0]
+        page.goto(flow_world.server.url + "/gate")
+        listed(page)
+        soon(page, "window.gate.queue.size === 0", seconds=15)
+        flow_world.until("/v1/passages", lambda _: all(len(of_person(flow_world, name)) == 1 for name in names))
