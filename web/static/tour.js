@@ -98,9 +98,8 @@ async function switchNetwork() {
   say("green", "", panel.dataset.synced);
 }
 
-async function watchLoading() {
-  const box = document.getElementById("demo-loading");
-  if (!box || box.dataset.stage === "failed") return;
+/** Shows how far the loading is; true when there is something new to see. */
+async function loadedMore() {
   const state = await (await request("/demo/status")).json();
   const number = new Intl.NumberFormat(document.documentElement.lang);
   document.getElementById("demo-done").textContent = number.format(state.done);
@@ -109,8 +108,15 @@ async function watchLoading() {
   bar.max = state.total || 1;
   bar.value = state.done;
   const appeared = !document.getElementById("live-now") && !["waiting", "people"].includes(state.stage);
-  if (state.stage === "done" || state.stage === "failed" || appeared) location.reload();
-  else setTimeout(() => watchLoading().catch(() => setTimeout(watchLoading, 3000)), 1000);
+  return state.stage === "done" || state.stage === "failed" || appeared;
+}
+
+async function watchLoading() {
+  const box = document.getElementById("demo-loading");
+  if (!box || box.dataset.stage === "failed") return;
+  // A question that fails (the server restarts, the session ends) is asked again.
+  while (!(await loadedMore().catch(() => false))) await new Promise((resolve) => { setTimeout(resolve, 1000); });
+  location.reload();
 }
 
 if (panel) {
@@ -127,4 +133,4 @@ if (panel) {
   showQueue();
   deliver();
 }
-watchLoading().catch(() => {});
+watchLoading();
