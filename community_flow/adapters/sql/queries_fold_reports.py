@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 
-from community_flow.adapters.sql.asking import ask, asked
+from community_flow.adapters.sql.asking import ask, asked, in_passing
 from community_flow.adapters.sql.tables_flow import dirty, voids
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import Shown
@@ -115,17 +115,12 @@ class SqlFoldReports:
 
     def _named(self, tx: Connection, community: str, same: ColumnElement[bool]) -> list[tuple[str, Scan]]:
         query = (
-            select(r.community, r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS)
+            select(r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS)
             .select_from(asked)
             .join(reports, and_(same, r.t_ms.between(a.from_ms, a.to_ms)))
-            .where(r.kind.in_(("scan", "visitor")), live())
+            .where(in_passing(r.community, community), r.kind.in_(("scan", "visitor")), live())
         )
-        # The community is compared here, because in the statement it would offer the planner a worse index.
-        return [
-            (row[1] or credential(row[2], row[3]) or "", scan(row[4:]))
-            for row in tx.execute(query)
-            if row[0] == community
-        ]
+        return [(row[0] or credential(row[1], row[2]) or "", scan(row[3:])) for row in tx.execute(query)]
 
     def alone(self, tx: Connection, triples: Sequence[Triple]) -> list[Scan]:
         if not ask_reports(tx, triples):

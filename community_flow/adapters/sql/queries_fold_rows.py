@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from community_flow.adapters.sql.asking import ask, asked
+from community_flow.adapters.sql.asking import ask, asked, in_passing
 from community_flow.adapters.sql.store import insert_ignore, new_rows, upsert
 from community_flow.adapters.sql.tables_flow import (
     attempts,
@@ -57,7 +57,7 @@ class SqlFoldRows:
             return {}
         # PostgreSQL has no max() of bytes.
         p, a = passages.c, asked.c
-        mine = and_(p.community == community, p.subject == a.name)
+        mine = and_(in_passing(p.community, community), p.subject == a.name)
         latest = select(p.key).where(mine).order_by(p.key.desc()).limit(1).correlate(asked)
         before, last = latest.where(p.key < a.lo).scalar_subquery(), latest.scalar_subquery()
         rows = tx.execute(select(a.name, before, last))
@@ -252,7 +252,7 @@ def _between(
         within: ColumnElement[bool] = and_(c.key >= a.lo, c.key < a.hi)
     else:
         within = c[place].between(a.from_ms, a.to_ms)
-    mine = and_(c.community == community, c.subject == a.name, within)
+    mine = and_(in_passing(c.community, community), c.subject == a.name, within)
     return tx.execute(select(*(c[name] for name in fields)).select_from(asked).join(table, mine)).all()
 
 

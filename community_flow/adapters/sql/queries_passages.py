@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, false, func, or_, select, tuple_
 
 from community_flow.adapters.sql.asking import asked
 from community_flow.adapters.sql.metadata import within
@@ -33,7 +33,7 @@ from community_flow.domain.ledger import SURPLUS
 from community_flow.domain.occupancy import GateFlow, ZoneVisits
 from community_flow.domain.passages import Attempt, key_at, key_triple
 from community_flow.domain.scope import Scope
-from community_flow.domain.visits import LIKELY_MS, Visit
+from community_flow.domain.visits import LIKELY_MS, UNKNOWN, Visit, encoded
 from community_flow.ports.flow import Kept, RowQuery
 
 HOUR_MS = 3_600_000
@@ -56,7 +56,7 @@ class SqlPassages:
     def visits(self, tx: Connection, scope: Scope, query: RowQuery) -> list[Kept]:
         c = visits.c
         asked = _columns(visits, VISIT_FIELDS).where(within(c.community, scope), *_span(c.key, query))
-        asked = asked.where(*_equal(c.zone, query.zone), *_equal(c.person, query.person))
+        asked = asked.where(*_equal(c.zone, query.zone), *_equal(c.subject, query.person))
         if query.after:
             asked = asked.where(tuple_(c.key, c.zone) > (bytes.fromhex(query.after[0]), query.after[1]))
         rows = tx.execute(asked.order_by(c.key, c.zone).limit(query.limit))
@@ -65,7 +65,7 @@ class SqlPassages:
     def conflicts(self, tx: Connection, scope: Scope, query: RowQuery) -> list[Kept]:
         c = conflicts.c
         asked = _columns(conflicts, CONFLICT_FIELDS).where(within(c.community, scope))
-        asked = asked.where(*_equal(c.kind, query.kind), *_equal(c.person, query.person))
+        asked = asked.where(*_equal(c.kind, query.kind), *_equal(c.subject, query.person))
         asked = asked.where(*_from(c.at_ms, query.from_ms), *_to(c.at_ms, query.to_ms))
         if query.after:
             asked = asked.where(tuple_(c.at_ms, c.id) > (int(query.after[0]), query.after[1]))
@@ -131,6 +131,16 @@ class SqlPassages:
             ).scalar_one()
         )
 
+    def first_seen(
+        self, tx: Connection, scope: Scope, community: str, ways: Collection[tuple[str, str]], since_ms: int,
+        as_of_ms: int,
+    ) -> int:  # fmt: skip
+        c = passages.c
+        first = and_(c.before == encoded(UNKNOWN), ~c.subject.startswith("r:"))
+        way = or_(false(), *(and_(c.gate == gate, c.direction == direction) for gate, direction in ways))
+        here = and_(_of(community, scope)(passages), c.at_ms > since_ms, c.at_ms <= as_of_ms)
+        return int(tx.execute(select(func.count()).where(here, first, way)).scalar_one())
+
     def gate_flows(self, tx: Connection, scope: Scope, community: str, since_ms: int, as_of_ms: int) -> list[GateFlow]:
         """Whole hours from the hourly sums, the two ends from the rows."""
         first_hour, last_hour = -(-since_ms // HOUR_MS) * HOUR_MS, as_of_ms // HOUR_MS * HOUR_MS
@@ -172,7 +182,7 @@ def _gate_rows(table: Table, fields: Sequence[str], scope: Scope, query: RowQuer
     asked = _columns(table, fields).where(within(c.community, scope), *_span(c.key, query))
     if scope.gates is not None:
         asked = asked.where(c.gate.in_(sorted(scope.gates)))
-    asked = asked.where(*_equal(c.gate, query.gate), *_equal(c.person, query.person))
+    asked = asked.where(*_equal(c.gate, query.gate), *_equal(c.subject, query.person))
     if query.after:
         asked = asked.where(c.key > bytes.fromhex(query.after[0]))
     return asked.order_by(c.key).limit(query.limit)

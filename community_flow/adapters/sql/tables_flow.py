@@ -53,7 +53,7 @@ passages = Table(
     # The subject's state before the first report (`domain/visits.py: State`): where a later re-fold resumes or stops.
     Column("before", Text, nullable=False),
     PrimaryKeyConstraint("community", "key"),
-    Index(None, "community", "subject", "key"),
+    Index(None, "subject", "key"),
     Index(None, "community", "gate", "at_ms"),
     sqlite_with_rowid=False,
 )
@@ -75,7 +75,7 @@ attempts = Table(
     Column("decision", Text),
     Column("reason", Text),
     PrimaryKeyConstraint("community", "key"),
-    Index(None, "community", "subject", "key"),
+    Index(None, "subject", "key"),
     sqlite_with_rowid=False,
 )
 
@@ -102,7 +102,7 @@ visits = Table(
     Column("passage", Text, nullable=False),
     Column("closed_by", Text),  # the passage that ended it, seen or not
     PrimaryKeyConstraint("community", "key", "zone"),
-    Index(None, "community", "subject", "entered_ms"),
+    Index(None, "subject", "entered_ms"),
     Index(None, "community", "zone", "duration_class", "entered_ms"),
     Index(None, "community", "until_ms", "zone"),
     Index(
@@ -130,7 +130,7 @@ conflicts = Table(
     Column("evidence", Json, nullable=False),
     Column("detail", Json, nullable=False),
     PrimaryKeyConstraint("community", "id"),
-    Index(None, "community", "subject", "key"),
+    Index(None, "subject", "key"),
     Index(None, "community", "at_ms", "id"),
     sqlite_with_rowid=False,
 )
