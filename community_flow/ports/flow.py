@@ -294,6 +294,13 @@ class FlowReader(Protocol):
         self, tx: Transaction, scope: Scope, community: str, zone: str, since_ms: int, as_of_ms: int
     ) -> int: ...
 
+    def first_seen(
+        self, tx: Transaction, scope: Scope, community: str, ways: Collection[tuple[str, str]], since_ms: int,
+        as_of_ms: int,
+    ) -> int:  # fmt: skip
+        """Passages through these (gate, direction) by subjects of whom nothing was known before."""
+        ...
+
     def gate_flows(
         self, tx: Transaction, scope: Scope, community: str, since_ms: int, as_of_ms: int
     ) -> list[GateFlow]: ...

@@ -163,7 +163,16 @@ class _Counting:
         if census is None:
             return 0
         at_ms, heads = census
-        return heads - self.reader.open_count(self.tx, self.scope, self.community, zone, at_ms)
+        # Who was never seen before and then comes from inside is in the census without a visit: from now on they are
+        # outside, or have a visit that counts them.
+        ways = [
+            (name, direction)
+            for name, gate in self.places.gates.items()
+            for direction, (start, _, _) in zip(("in", "out"), gate.ways(), strict=True)
+            if zone in start
+        ]
+        gone = self.reader.first_seen(self.tx, self.scope, self.community, ways, at_ms, self.at_ms)
+        return heads - self.reader.open_count(self.tx, self.scope, self.community, zone, at_ms) - gone
 
     def _since(self, since_ms: int) -> list[GateFlow]:
         if since_ms not in self._flows:
