@@ -57,6 +57,10 @@ class GateReader(Protocol):
 
     def passes_changed_since(self, tx: Transaction, community: str, since_ms: int) -> set[str]: ...
 
+    def codes_shown(self, tx: Transaction, scope: Scope, since_ms: int) -> list[tuple[bytes, int, int, str]]:
+        """(pass_ref, token_s, event time, gate) of rotating codes that somebody passed with."""
+        ...
+
     def add_reference(
         self, tx: Transaction, ref_hash: bytes, trusted: Trusted, person: str, account: str, gate: str, now_ms: int
     ) -> None:

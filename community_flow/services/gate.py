@@ -33,6 +33,9 @@ from community_flow.services.registry import Registry
 MOST_FOUND = 5
 SHORTEST_QUERY = 2
 REFERENCE_MS = 60_000
+CODES_MS = 120_000
+"""Twice as long as a rotating code can be good."""
+
 SHARED_MS = 2_000
 """Phones at one gate share what was read of the inside for so long."""
 
@@ -76,6 +79,8 @@ class Inside:
     full: bool
     inside: tuple[str, ...]
     used: Mapping[str, int]
+    shown: Mapping[str, tuple[int, int]]
+    """lid → (token_s, when): rotating codes that other phones saw; when is 0 for a code seen at another gate."""
 
 
 class GateDesk:
@@ -218,7 +223,8 @@ class GateDesk:
         lids = self._lids_inside(tx, trusted, gate, now_ms)
         full = self._is_full(tx, scope, gate, zones)
         used = self._used(tx, trusted, gates, now_ms)
-        return Inside(now_ms, zones, full, lids, used)
+        shown = self._shown(tx, trusted, name, now_ms)
+        return Inside(now_ms, zones, full, lids, used, shown)
 
     def _is_full(self, tx: Transaction, scope: Scope, gate: Gate | None, counts: Mapping[str, int]) -> bool:
         zone = self.registry.zones(tx, scope).get((min(scope.communities), gate.inner)) if gate else None
@@ -242,6 +248,18 @@ class GateDesk:
             known[pass_id] = text(gate_table.locate(handle, salt, trusted.uid)[0])
         self._day_lids[trusted.community] = (epoch, known)
         return known
+
+    def _shown(self, tx: Transaction, trusted: Trusted, gate: str, now_ms: int) -> dict[str, tuple[int, int]]:
+        """The newest code of each pass, so that a picture of it is worth nothing at the next phone."""
+        scope = Scope.system({trusted.community})
+        codes = self.reader.codes_shown(tx, scope, now_ms - CODES_MS)
+        lids = self._lids(tx, trusted, {cf1.pass_id(ref) for ref, *_ in codes}, gate_table.epoch_of(now_ms))
+        shown: dict[str, tuple[int, int]] = {}
+        for ref, token_s, t_ms, at in sorted(codes, key=lambda code: (code[1], -code[2])):
+            lid = lids.get(cf1.pass_id(ref))
+            if lid is not None:
+                shown[lid] = (token_s, t_ms if at == gate else 0)
+        return shown
 
     def _used(self, tx: Transaction, trusted: Trusted, gates: Mapping[str, Gate], now_ms: int) -> dict[str, int]:
         """Outings of the day by household, of those households that have a quota."""

@@ -39,6 +39,32 @@ FLAGS = [
     "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 
+DUMP = """async () => {
+  const out = [];
+  const text = (value) => {
+    if (value instanceof Uint8Array) return String.fromCharCode(...value);
+    if (value instanceof CryptoKey) return `CryptoKey extractable=${value.extractable}`;
+    if (value && typeof value === "object") return Object.entries(value).map(([k, v]) => k + "=" + text(v)).join(";");
+    return String(value);
+  };
+  const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
+  for (const { name } of await indexedDB.databases()) {
+    const db = await done(indexedDB.open(name));
+    for (const store of db.objectStoreNames) {
+      const tx = db.transaction(store).objectStore(store);
+      const [keys, values] = await Promise.all([done(tx.getAllKeys()), done(tx.getAll())]);
+      keys.forEach((key, place) => out.push(`${store} ${text(key)} ${text(values[place])}`));
+    }
+    db.close();
+  }
+  for (const name of await caches.keys()) {
+    for (const request of await (await caches.open(name)).keys()) out.push(`cache ${request.url}`);
+  }
+  const kept = Object.entries({ ...localStorage, ...sessionStorage }).map((pair) => pair.join("="));
+  return [...out, ...kept, document.cookie];
+}"""
+"""Everything a used phone keeps, one entry a line."""
+
 
 @dataclass
 class World:
@@ -82,6 +108,18 @@ class World:
             return cf1.rotating(signer, uid, handle=issued.handle, at_ms=at_ms)
 
         return show
+
+    def scan_elsewhere(self, code: str, gate: str) -> None:
+        """Somebody passes another gate with a code."""
+        report = {
+            "boot": 7, "seq": 0, "at": self.core.clock.now_ms(), "kind": "scan", "gate": gate, "direction": "in",
+            "pass": code, "method": "rotating", "decision": "allow", "reason": "ok", "passed": True,
+        }  # fmt: skip
+        body = json.dumps({"batch": "elsewhere", "reports": [report]}).encode()
+        headers = {"Authorization": f"Bearer {self.phone(gate).token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.server.url + "/v1/reports", body, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert json.load(answer)["results"][0]["outcome"] == "accepted"
 
     def neighbours_card(self) -> str:
         """A genuine card of another community of this installation."""

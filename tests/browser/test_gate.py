@@ -13,6 +13,7 @@ from playwright.sync_api import Error as PlaywrightError
 from community_flow.services.holds import Holds
 from community_flow.settings import Settings
 from tests.browser.gate_world import (
+    DUMP,
     MANAGER,
     World,
     bound,
@@ -226,33 +227,6 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, 
     assert all(len(each) == 1 for each in evidence)
 
 
-DUMP = """async () => {
-  const out = [];
-  const text = (value) => {
-    if (value instanceof Uint8Array) return String.fromCharCode(...value);
-    if (value instanceof CryptoKey) return `CryptoKey extractable=${value.extractable}`;
-    if (value && typeof value === "object") return Object.entries(value).map(([k, v]) => k + "=" + text(v)).join(";");
-    return String(value);
-  };
-  const done = (request) => new Promise((resolve) => { request.onsuccess = () => resolve(request.result); });
-  for (const { name } of await indexedDB.databases()) {
-    const db = await done(indexedDB.open(name));
-    for (const store of db.objectStoreNames) {
-      const tx = db.transaction(store).objectStore(store);
-      const [keys, values] = await Promise.all([done(tx.getAllKeys()), done(tx.getAll())]);
-      keys.forEach((key, place) => out.push(`${store} ${text(key)} ${text(values[place])}`));
-    }
-    db.close();
-  }
-  for (const name of await caches.keys()) {
-    for (const request of await (await caches.open(name)).keys()) out.push(`cache ${request.url}`);
-  }
-  const kept = Object.entries({ ...localStorage, ...sessionStorage }).map((pair) => pair.join("="));
-  return [...out, ...kept, document.cookie];
-}"""
-"""Everything a used phone keeps, one entry a line."""
-
-
 def test_a_stolen_phone_tells_how_many_passes_there_are_and_nothing_else(flow_world: World, gate: Any) -> None:
     name, unit = "慕容秘密", "9-9-9909"
     flow_world.person(name, unit=unit)
@@ -363,6 +337,21 @@ def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(flow
     page.click("#result .act.line")
     flow_world.until("/v1/attempts", lambda _: len(of_person(flow_world, name, "attempts")) == 2)
     assert [passage["assurance"] for passage in of_person(flow_world, name)] == [2]
+
+
+def test_a_picture_of_a_code_is_worth_nothing_at_the_next_gate(flow_world: World, gate: Any) -> None:
+    name = "蒋转发"
+    flow_world.person(name)
+    show = flow_world.phone_pass(name)
+    page = bound(gate, flow_world, flow_world.phone("clinic-door"))
+    seen = "Object.keys(window.gate.desk.inside.state.shown).length"
+    soon(page, "Boolean(window.gate.desk.inside.state)")
+    before, code = page.evaluate(seen), show(0)
+    flow_world.scan_elsewhere(code, "east")
+    soon(page, f"{seen} > {before}")
+    typed(page, code)
+    assert decision(page) == "check"
+    assert "used before" in page.inner_text("#result")
 
 
 def test_auto_takes_people_in_and_then_out_but_never_back_at_once(flow_world: World, gate: Any) -> None:

@@ -14,7 +14,7 @@ export async function decideCode(text, list, gate, inside) {
   const content = { pass: text.slice(0, 500) };
   if (code.fault) return unread(code.fault, gate, content);
   const { lid, record, broken } = await found(list, code);
-  const shown = isCard(code) ? await card(code, list) : await rotating(code, list, record, lid, gate);
+  const shown = isCard(code) ? await card(code, list) : await rotating(code, list, record, lid, gate, inside);
   const at = { ...gate, direction: direction(gate, lid, inside) };
   const state = inside.of(lid, record);
   const decision = evaluate(shown, broken ? null : record, at, state);
@@ -44,11 +44,12 @@ async function card(code, list) {
   return { kind: "card", proof, serial: code.serial, expiry_day: code.expiry_day };
 }
 
-async function rotating(code, list, record, lid, gate) {
+async function rotating(code, list, record, lid, gate, inside) {
   // Without a record there is no key: an unknown code, not a forged one.
   if (!record?.key) return { kind: "rotating", proof: record ? "forged" : "good", clock_good: clockGood(code, gate.at_ms) };
   const proof = await proveRotating(code, list.community, { key: fromText(record.key), types: record.types });
-  const last = await list.lastShown(code.handle, lid);
+  const [own, elsewhere] = [await list.lastShown(code.handle, lid), inside.shownElsewhere(lid)];
+  const last = !own || (elsewhere && elsewhere[0] > own[0]) ? elsewhere : own;
   const windowMs = (gate.dedup_window_s ?? 30) * 1000;
   return {
     kind: "rotating", proof, clock_good: clockGood(code, gate.at_ms),

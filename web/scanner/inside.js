@@ -25,6 +25,11 @@ export class Inside {
     return this.state ? this.clock() - this.state.taken_ms : null;
   }
 
+  /** [token_s, when] of the newest code of a pass that another phone saw, or null. */
+  shownElsewhere(lid) {
+    return this.state?.shown?.[lid] ?? null;
+  }
+
   /** The evaluator's state for one record. */
   of(lid, record) {
     const known = this.own.has(lid) || this.state;

@@ -12,7 +12,7 @@ from community_flow.adapters.sql.queries_registry import CHUNK, batched
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_flow import passages, visits
 from community_flow.adapters.sql.tables_gate import guard_pins, guard_shifts
-from community_flow.adapters.sql.tables_ingest import references
+from community_flow.adapters.sql.tables_ingest import references, reports
 from community_flow.adapters.sql.tables_registry import journal, passes
 from community_flow.domain.scope import Scope
 from community_flow.ports.gate import GuardPin, Shift
@@ -63,6 +63,13 @@ class SqlGate:
     def passes_changed_since(self, tx: Connection, community: str, since_ms: int) -> set[str]:
         found = select(passes.c.pass_id).where(passes.c.community == community, passes.c.changed_ms >= since_ms)
         return set(tx.execute(found).scalars())
+
+    def codes_shown(self, tx: Connection, scope: Scope, since_ms: int) -> list[tuple[bytes, int, int, str]]:
+        found = select(reports.c.pass_ref, reports.c.token_s, reports.c.t_ms, reports.c.gate).where(
+            within(reports.c.community, scope), reports.c.t_ms >= since_ms, reports.c.token_s.is_not(None),
+            reports.c.pass_ref.is_not(None), reports.c.passed,
+        )  # fmt: skip
+        return [(bytes(row.pass_ref), row.token_s, row.t_ms, row.gate) for row in tx.execute(found)]
 
     def add_reference(
         self, tx: Connection, ref_hash: bytes, trusted: Trusted, person: str, account: str, gate: str, now_ms: int
