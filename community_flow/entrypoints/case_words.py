@@ -61,7 +61,7 @@ class Words:
             return str(gettext("Queue, %(gate)s", gate=gate))
         return self.zone(place.place)
 
-    def minutes(self, ms: int) -> str:
+    def minutes(self, ms: float) -> str:
         """2 h 05 min"""
         whole = round(ms / 60_000)
         if ms and not whole:
@@ -116,7 +116,8 @@ def _contact(line: ContactLine, places: tuple[Place, ...]) -> dict[str, object]:
     return {
         "rank": line.rank, **_person(line.pseudonym, line.identity), "status": line.status, "level": contact.level,
         "score": round(contact.score, 3), "certain_ms": contact.certain_ms, "possible_ms": contact.possible_ms,
-        "certainty": contact.certainty, "exposures": [_exposure(each, places) for each in contact.exposures],
+        "expected_ms": round(contact.probable_ms), "certainty": contact.certainty,
+        "exposures": [_exposure(each, places) for each in contact.exposures],
     }  # fmt: skip
 
 
@@ -129,8 +130,8 @@ def _exposure(each: Exposure, places: tuple[Place, ...]) -> dict[str, object]:
     place = places[each.zone]
     return {
         "kind": place.kind, "place": None if place.kind == "household" else place.place, "from_ms": each.from_ms,
-        "certain_ms": each.certain_ms, "possible_ms": each.possible_ms, "certainty": each.certainty,
-        "people_at_once": round(each.size, 1),
+        "certain_ms": each.certain_ms, "possible_ms": each.possible_ms, "expected_ms": round(each.probable_ms),
+        "certainty": each.certainty, "people_at_once": round(each.size, 1),
     }  # fmt: skip
 
 

@@ -10,7 +10,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from community_flow.domain.contacts import Contact, Exposure, exposures_of, ranked, zone_sizes
+from community_flow.domain.contacts import (
+    Contact,
+    Exposure,
+    expected_ms,
+    exposures_of,
+    ranked,
+    typical_stays,
+    zone_sizes,
+)
 from community_flow.domain.exposures import LIKELY, MINUTE_MS, Index, Ints, Visits
 from community_flow.domain.places import Household, Person, Zone
 from community_flow.domain.scope import Scope
@@ -23,6 +31,9 @@ WIDE = ("building", "compound")
 
 KINDS = ("room", "hall", "home", "household", "queue", "open_air", *WIDE)
 DEFAULT_KINDS = ("room", "hall", "home", "household", "queue")
+STAYS_MS = {"room": 45 * MINUTE_MS, "hall": 45 * MINUTE_MS, "open_air": 45 * MINUTE_MS, "home": 480 * MINUTE_MS}
+"""How long people stay in a place where too few exits were seen to know."""
+
 PlaceKind: TypeAlias = Literal["zone", "household", "queue"]
 By: TypeAlias = dict[str, list[Exposure]]
 
@@ -82,7 +93,7 @@ class _Search:
 
     def _searches(self, visited: Collection[str], wide: VisitTable) -> Iterable[By]:
         kinds = set(self.case.kinds)
-        narrow = [zone for zone in visited if self._kind(zone) in kinds - set(WIDE)]
+        narrow = [zone for zone in visited if (self._kind(zone) or "room") in kinds - set(WIDE)]
         yield self._met(self._visits(narrow), self.least_ms, self._zone)
         if kinds & set(WIDE):
             chosen = {zone for zone in visited if self._kind(zone) in kinds & set(WIDE)}
@@ -135,10 +146,15 @@ class _Search:
             return {}
         visits = table.visits.clipped(self.case.from_ms, self.to_ms) if clip else table.visits
         mine = visits.person == table.people.index(self.case.index_person)
-        index = Index(visits.take(~mine))
-        overlaps = index.search(visits.take(mine), least_ms)
-        numbers = {zone: place(name) for zone, name in enumerate(table.zones)}
-        return _by_person(exposures_of(overlaps, index.visits, zone_sizes(visits)), table.people, numbers)
+        index, probes = Index(visits.take(~mine)), visits.take(mine)
+        overlaps = index.search(probes, least_ms)
+        usual = {
+            zone: STAYS_MS[kind] for zone, name in enumerate(table.zones) if (kind := self._kind(name)) in STAYS_MS
+        }
+        typical = typical_stays(visits, usual)
+        probably = expected_ms(overlaps, probes, index.visits, typical)
+        met = exposures_of(overlaps, index.visits, zone_sizes(visits, typical), probably)
+        return _by_person(met, table.people, {zone: place(name) for zone, name in enumerate(table.zones)})
 
     def _wide_total(self, wide: VisitTable) -> int:
         """How many people the compound and buildings alone give: why they are off by default."""
@@ -157,7 +173,8 @@ class _Search:
         return self.places.setdefault(place, len(self.places))
 
     def _kind(self, zone: str) -> str:
-        return self.zones[zone].kind if zone in self.zones else "room"
+        """A zone's kind; empty for what is no zone (a queue) or no longer one."""
+        return self.zones[zone].kind if zone in self.zones else ""
 
 
 def _by_person(met: Mapping[int, list[Exposure]], people: tuple[str, ...], places: Mapping[int, int]) -> By:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from community_flow.domain.contacts import (
     Exposure,
+    expected_ms,
     exposures_of,
     pair_scores,
     ranked,
     told_apart,
+    typical_stays,
     zone_sizes,
 )
 from community_flow.domain.exposures import COLUMNS, Index, Overlaps, Visits, duration_class, no_visits
@@ -142,6 +144,46 @@ def test_a_minute_in_a_small_room_outranks_a_minute_in_a_crowd() -> None:
     assert [contact.person for contact in ranked({1: [crowd], 2: [small]})] == [2, 1]
     assert ranked({1: [crowd], 2: [small]}, top=1)[0].score == pytest.approx(30)
     assert (ranked({2: [small]})[0].level, ranked({1: [crowd]})[0].level) == ("medium", "low")
+
+
+@given(
+    st.tuples(st.integers(0, 60), st.integers(0, 40), st.integers(0, 200)),
+    st.tuples(st.integers(0, 60), st.integers(0, 40), st.integers(0, 200)),
+    st.sampled_from([5.0, 45.0, 400.0]),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_expected_time_together_is_the_integral_of_both_still_being_there(
+    one: tuple[int, int, int], other: tuple[int, int, int], stay: float
+) -> None:
+    rows = [(n, 0, e * MINUTE, (e + k) * MINUTE, (e + k + s) * MINUTE, 2) for n, (e, k, s) in enumerate((one, other))]
+    index, probes = Index(visits_of(rows[:1])), visits_of(rows[1:])
+    found = index.search(probes, MINUTE)
+    if not len(found):
+        return
+    t = np.arange(max(one[0], other[0]), min(sum(one), sum(other)), 0.01) + 0.005
+    there = [np.where(t <= e + k, 1, np.exp(-(t - e - k) / stay)) for e, k, _ in (one, other)]
+    expected = expected_ms(found, probes, index.visits, {0: stay * MINUTE})[0] / MINUTE
+    assert expected == pytest.approx((there[0] * there[1]).sum() * 0.01, abs=0.05)
+    assert found.certain_ms[0] <= expected * MINUTE + 1 <= found.possible_ms[0] + 2
+
+
+def test_a_short_typical_stay_beside_a_long_seen_one_does_not_overflow() -> None:
+    index = Index(visits_of([(1, 0, 0, 50 * MINUTE, 50 * MINUTE, 0)]))
+    probes = visits_of([(2, 0, 0, 5000 * MINUTE, 6000 * MINUTE, 2)])
+    found = index.search(probes, MINUTE)
+    assert expected_ms(found, probes, index.visits, {0: 1.0 * MINUTE}).tolist() == [50 * MINUTE]
+
+
+def test_where_no_stay_is_typical_half_of_the_open_time_is_expected() -> None:
+    index, probes = Index(visits_of([(1, 0, 0, 10, 110, 2)])), visits_of([(2, 0, 0, 200, 200, 0)])
+    assert expected_ms(index.search(probes, 1), probes, index.visits, {}).tolist() == [60]
+
+
+def test_a_typical_stay_is_the_mean_of_enough_seen_ones() -> None:
+    few: list[Row] = [(n, 0, 0, 10, 10, 0) for n in range(19)]
+    assert typical_stays(visits_of(few), {0: 45.0, 1: 45.0}) == {0: 45.0, 1: 45.0}
+    unseen: list[Row] = [(99, 0, 0, 1, 999, 2)] * 30
+    assert typical_stays(visits_of([*few, (20, 0, 0, 30, 30, 0), *unseen]), {0: 45.0}) == {0: pytest.approx(11)}
 
 
 def test_a_minute_that_is_only_possible_counts_half() -> None:
