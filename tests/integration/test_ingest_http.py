@@ -288,4 +288,4 @@ def test_health_is_told(gate: Gate, path: str, wanted: bytes) -> None:
 
 
 def test_figures_are_not_for_strangers_behind_a_proxy(gate: Gate) -> None:
-    is_problem(gate.ask("GET", "/metrics", Accept=JSON, **{"X-Forwarded-For": "203.0.113.9"}), 403)
+    is_problem(gate.ask("GET", "/metrics", None, Accept=JSON, **{"X-Forwarded-For": "203.0.113.9"}), 403)

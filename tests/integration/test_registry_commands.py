@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from community_flow.app import Core
 from community_flow.commands import main
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 
 FILE = "姓名,电话,地址\n林晓梅,13800138000,1-1-101\n王五,,7-3-1102\n坏的,1.38E+10,1-1-102\n"

@@ -18,7 +18,8 @@ AGENT = 'device = "d_abcdefgh2345"\nserver = "{url}"\ntoken = "secret"\n'
 
 
 def example(language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[number]
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return found[number]
 
 
 def test_the_sensor_of_twenty_lines_counts(tmp_path: Path) -> None:

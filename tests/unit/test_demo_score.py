@@ -68,7 +68,7 @@ def test_a_class_nobody_found_has_no_precision() -> None:
 
 
 def test_a_passage_is_matched_once_within_a_minute() -> None:
-    truth = {
+    truth: dict[str, list[Any]] = {
         "person": ["p_a", "p_a", None, "p_b"],
         "gate": ["east"] * 4,
         "direction": ["in"] * 4,

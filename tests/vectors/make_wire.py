@@ -71,7 +71,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ),
     ("count of nobody", COUNT | {"n": 0}),
     ("largest count", COUNT | {"n": rules.MAX_BODIES}),
-    ("largest boot and seq", COUNT | {"boot": rules.MAX_WHOLE, "seq": wire.MAX_WHOLE}),
+    ("largest boot and seq", COUNT | {"boot": rules.MAX_WHOLE, "seq": rules.MAX_WHOLE}),
     ("clock started at 1970, skew known", COUNT | {"at": 4000, "skew_ms": -1795420796123}),
     (
         "courier",
