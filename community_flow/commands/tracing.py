@@ -118,7 +118,10 @@ def statistics(login: str, community: str, out: Path, **asked: Any) -> None:
         community=community, kind=asked["kind"], by=asked["by"], measure=asked["measure"], from_day=first, to_day=last
     )
     table = parts.statistics.exported(who.scope, who.account.account, question)
-    rows = [[label, *cells] for label, cells in zip(table.labels, table.cells, strict=True)]
+    rows = [
+        [label, *("hidden" if out else cell for cell, out in zip(cells, gone, strict=True))]
+        for label, cells, gone in zip(table.labels, table.cells, table.hidden, strict=True)
+    ]
     made = written(out.name, [question.by, *table.places], rows)
     out.write_bytes(made.body)
     click.echo(f"{out}: {made.rows} rows, sha256 {made.digest}, {'exact' if table.exact else 'small cells hidden'}")
