@@ -14,6 +14,7 @@ from flask_babel import gettext
 
 from community_flow.domain.errors import Conflict, FlowError, Invalid
 from community_flow.domain.places import Community
+from community_flow.entrypoints.chosen import chosen_community
 from community_flow.entrypoints.problems import wants_json
 from community_flow.services.places import Places
 
@@ -59,7 +60,7 @@ def moment_ms(text: str, timezone: str) -> int | None:
 def choose_community(places: Places, scope: Any, asked: str | None) -> tuple[dict[str, Community], str | None]:
     """(communities in scope, the one the page is about); the page's times are in its time zone."""
     communities = {where: state for where, _, state in places.all(scope, "community")}
-    chosen = asked if asked in communities else next(iter(communities), None)
+    chosen = chosen_community(asked if asked in communities else None, communities)
     if chosen is not None:
         g.timezone = communities[chosen].timezone
     return communities, chosen

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
@@ -15,6 +15,7 @@ from community_flow.domain.errors import NotFound
 from community_flow.domain.places import Community
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import EVERYBODY, STAFF, current_scope, roles
+from community_flow.entrypoints.chosen import chosen_community
 from community_flow.entrypoints.languages import language_now
 from community_flow.ports import Clock
 from community_flow.services.live import Live, LiveView, Series
@@ -62,17 +63,11 @@ def blueprint(live: Live, version: Callable[[str], str], clock: Clock, demo: boo
 
 
 def _chosen(communities: dict[str, Community]) -> str:
-    """The community asked for, else the one looked at last, else the first one; raises NotFound for a foreign one."""
-    asked = request.args.get("community")
-    if asked:
-        if asked not in communities:
-            raise NotFound("There is no community by that name here: choose it from the list.")
-        session["community"] = asked
-        return asked
-    last = session.get("community")
-    if not communities:
-        raise NotFound("There is no community here yet: set one up first.")
-    return last if last in communities else next(iter(communities))
+    """The community that the page is about; raises NotFound for a foreign one."""
+    found = chosen_community(request.args.get("community"), communities)
+    if found is None:
+        raise NotFound("There is no community by that name here: choose it from the list.")
+    return found
 
 
 def _shown(view: LiveView) -> dict[str, Any]:

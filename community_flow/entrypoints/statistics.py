@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any, Literal, cast
 
 import msgspec
-from flask import Blueprint, g, render_template, request, session
+from flask import Blueprint, g, render_template, request
 from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
@@ -18,6 +18,7 @@ from community_flow.domain.places import Community
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_account, current_scope, roles
 from community_flow.entrypoints.answers import json_response, parse
+from community_flow.entrypoints.chosen import chosen_community
 from community_flow.entrypoints.files import csv_response, xlsx_response
 from community_flow.entrypoints.languages import language_now, place_name
 from community_flow.ports import Clock
@@ -185,10 +186,9 @@ class _Pages:
             raise NotFound("There is no such community here.")
         if not communities:
             raise NotFound("There is no community here yet: set one up first.")
-        last = session.get("community")
-        found = asked or (last if last in communities else min(communities))
+        found = chosen_community(asked, communities) or min(communities)
         g.timezone = communities[found].timezone
-        return str(found)
+        return found
 
     def _asked(self, query: Query, communities: dict[str, Community]) -> Asked:
         community = self._chosen(query.community, communities)
