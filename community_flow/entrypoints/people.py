@@ -161,7 +161,7 @@ def _json(bp: Blueprint, people: People, places: Places, pseudonyms: Pseudonyms)
         asked, scope = parse(Search, request), current_scope()
         scope, after = scope.narrowed(asked.community), _after(asked.cursor)
         if scope.role in OFFICE:
-            found, total = people.look_at_all(scope, _wanted(asked), "list", after=after, limit=asked.limit)
+            found, total = people.look_at_all(scope, _wanted(asked), after=after, limit=asked.limit)
             rows = [named(each) for each in found]
         else:
             # A steward cannot look for a name: a search that answers yes or no would give it away.

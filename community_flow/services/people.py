@@ -70,7 +70,7 @@ class People:
         found.sort(key=lambda each: (each.community, natural(each.unit or "~"), each.person))
         return [Line(each, shown_name(each)) for each in found[after : after + limit]], len(found)
 
-    def look(self, scope: Scope, person: str, purpose: str = "office") -> Page:
+    def look(self, scope: Scope, person: str, purpose: str | None = None) -> Page:
         """Open one person; raises NotFound. The look is logged in the same transaction."""
         with self.db.write() as tx:
             found = self.found(tx, scope, person)
@@ -83,7 +83,7 @@ class People:
             )
 
     def look_at_all(
-        self, scope: Scope, wanted: Wanted, purpose: str, *, after: int, limit: int
+        self, scope: Scope, wanted: Wanted, purpose: str | None = None, *, after: int, limit: int
     ) -> tuple[list[Found], int]:
         """People with their names; one row in the log for each of them."""
         with self.db.write() as tx:
