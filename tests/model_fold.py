@@ -49,7 +49,7 @@ class Model:
         while zone and zone != "outside" and zone not in found:
             found.append(zone)
             state = self.state("zone", zone, t_ms)
-            zone = state.parent if state else None
+            zone = state.parent or "" if state else ""
         return found
 
     def ways(self, t_ms: int) -> list[tuple[list[str], list[str], str]]:
@@ -374,7 +374,7 @@ class Model:
     def replaces(by: Row, row: Row) -> bool:
         boot, first, last = by["replaces"]
         covers = by["device"] == row["device"] and boot == row["boot"] and first <= row["seq"] <= last
-        return covers and (by["boot"] != row["boot"] or row["seq"] < by["seq"])
+        return bool(covers) and (by["boot"] != row["boot"] or row["seq"] < by["seq"])
 
     def censuses(self) -> set[tuple[str, int, int]]:
         return {(row["zone"], row["t_ms"], row["n"]) for row in self.live() if row["kind"] == "census"}

@@ -19,7 +19,7 @@ LIMIT = 1000
 def parse(form: type[T], request: Request) -> T:
     """The body (JSON or form fields) or, for GET, the query as ``form`` (a msgspec Struct); raises Invalid."""
     try:
-        if request.is_json:
+        if request.is_json and request.method not in ("GET", "HEAD"):
             return msgspec.json.decode(request.get_data(), type=form)
         fields = request.args if request.method in ("GET", "HEAD") else request.form
         values = {name: _value(form, name, fields.getlist(name)) for name in fields if fields.getlist(name) != [""]}

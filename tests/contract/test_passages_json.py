@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from community_flow.app import Core
 from community_flow.domain.places import Gate, Pass, Person
 from community_flow.services.registry import Change
+from community_flow.wiring.core import Core
 from tests.factories import small_community
 from tests.fakes_flow import CAMERA, MORNING_MS, FlowKit, count, identity, report, scan
 
@@ -32,8 +32,15 @@ def kit(flow: Core) -> FlowKit:
 def listed(client: FlaskClient, path: str, **query: Any) -> list[dict[str, Any]]:
     answer = client.get(f"/v1/{path}", query_string=query)
     assert answer.status_code == 200, answer.text
-    assert set(answer.json) == {"items", "next"}
-    found: list[dict[str, Any]] = answer.json["items"]
+    body = told(answer)
+    assert set(body) == {"items", "next"}
+    found: list[dict[str, Any]] = body["items"]
+    return found
+
+
+def told(answer: Any) -> dict[str, Any]:
+    """The JSON object of an answer."""
+    found: dict[str, Any] = answer.json
     return found
 
 
@@ -62,7 +69,7 @@ def test_persons_are_pseudonyms_that_can_be_asked_for_and_the_look_is_logged(kit
     assert listed(steward, "passages", person=named["person"]) == [named]
     assert listed(steward, "visits", person=LIN)[0]["person"] == named["person"]
     assert listed(steward, "visits", person="P-2222-2222") == []
-    looks = [(row["action"], row["person"]) for row in client_as("manager").get("/v1/audit").json["items"]]
+    looks = [(row["action"], row["person"]) for row in told(client_as("manager").get("/v1/audit"))["items"]]
     assert ("look.passages", LIN) in looks
     assert ("look.visits", LIN) in looks
 
@@ -78,7 +85,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(kit: FlowKit, client_
         pages: list[dict[str, Any]] = []
         following: str | None = ""
         while following is not None:
-            answer = steward.get(f"/v1/{path}", query_string={"limit": 2, "cursor": following}).json
+            answer = told(steward.get(f"/v1/{path}", query_string={"limit": 2, "cursor": following}))
             pages += answer["items"]
             following = answer["next"]
         assert pages == whole

@@ -47,8 +47,8 @@ def rules(*more: tuple[str, str, int, Any]) -> Rulebook:
 
 def at(clock: str, day: int = 23) -> int:
     """A moment by Shanghai's clock on a day of November 2026."""
-    parts = [int(part) for part in clock.split(":")]
-    return int(datetime(2026, 11, day, *parts, tzinfo=SHANGHAI).timestamp() * 1000)
+    moment = datetime.fromisoformat(f"2026-11-{day:02}T{clock}").replace(tzinfo=SHANGHAI)
+    return int(moment.timestamp() * 1000)
 
 
 def walk(*steps: tuple[str, str, str], book: Rulebook | None = None, day: int = 23) -> Folded:

@@ -75,7 +75,7 @@ boots = st.sampled_from([1, 2])
 @st.composite
 def scans(draw: st.DrawFn) -> Row:
     kind = draw(st.sampled_from(["scan", "scan", "scan", "visitor"]))
-    named = {"who": draw(st.sampled_from([CARD, CARD, PHONE, TAG, STRAY, LIN, WANG, ZHAO, ""]))}
+    named: Row = {"who": draw(st.sampled_from([CARD, CARD, PHONE, TAG, STRAY, LIN, WANG, ZHAO, ""]))}
     named |= {"token_s": draw(st.sampled_from([None, None, (T - 1_767_225_600_000) // 1000]))}
     return {
         "kind": kind, "t_ms": draw(moments),
