@@ -180,9 +180,10 @@ class Statistics:
     def _places(self, tx: Transaction, scope: Scope, kind: PlaceKind) -> dict[str, Names]:
         zones = {zone: data for (_, zone), data in self.registry.zones(tx, scope).items()}
         own = self._own_zones(tx, scope, zones)
-        if kind == "zone":
-            return {zone: data.names for zone, data in zones.items() if zone in own and data.kind != "home"}
         gates: dict[str, Gate] = {gate: data for (_, gate), data in self.registry.gates(tx, scope).items()}
+        if kind == "zone":  # without a gate of its own a zone has no visits: a 0 there would say that it was empty
+            watched = own & {data.inner for data in gates.values()}
+            return {zone: data.names for zone, data in zones.items() if zone in watched and data.kind != "home"}
         return {
             gate: data.names
             for gate, data in gates.items()

@@ -99,6 +99,10 @@ def test_a_steward_of_a_grid_sees_its_zones_and_their_gates(core: Core, parts: T
     assert list(parts.statistics.table(scope, asked(kind="zone")).places) == ["clinic"]
 
 
+def test_zones_without_a_gate_of_their_own_have_no_number(parts: TracingParts, manager: Scope) -> None:
+    assert list(parts.statistics.table(manager, asked(kind="zone")).places) == ["clinic", "compound"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
