@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from community_flow.adapters.sql.queries_gate import SqlGate, SqlGuards
 from community_flow.adapters.sql.queries_passes import SqlPasses
@@ -13,16 +15,19 @@ from community_flow.domain import gate_table
 from community_flow.domain import passes as cf1
 from community_flow.domain.errors import FlowError, Forbidden, Invalid, NotFound, TooMany
 from community_flow.domain.gate_table import Record
+from community_flow.domain.places import Household
 from community_flow.domain.residents import Resident
 from community_flow.domain.scope import Role
-from community_flow.domain.sealing import raw
+from community_flow.domain.sealing import raw, text
 from community_flow.ports.ingest import Trusted
 from community_flow.services.community_keys import CommunityKeys
-from community_flow.services.gate import GateDesk
+from community_flow.services.gate import SHARED_MS, GateDesk
 from community_flow.services.gate_records import GateRecords
 from community_flow.services.guards import IDLE_MS, Guards
 from community_flow.services.holds import Holds
+from community_flow.services.registry import Change
 from community_flow.wiring.core import Core
+from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
 from tests.factories import an_account, small_community
 from tests.registry_parts import MANAGER, parts_of
@@ -292,3 +297,63 @@ def test_a_number_stays_with_its_guard(site: Site) -> None:
     assert site.guards.set_pin(other.scope, "4821") != first
     assert site.guards.set_pin(guard.scope, "9053") == first
     assert site.guards.operator_of(guard.account.account) == first
+
+
+def scan(site: Site, seq: int, code: str, direction: str = "in") -> None:
+    """This phone reports that somebody passed the east gate, and the fold has seen it."""
+    report = {
+        "boot": 7, "seq": seq, "at": site.core.clock.now_ms(), "kind": "scan", "gate": "east", "direction": direction,
+        "pass": code, "method": "card", "decision": "allow", "reason": "ok", "passed": True,
+    }  # fmt: skip
+    body = json.dumps({"batch": f"b{seq}", "reports": [report]}).encode()
+    answer = ingest_parts(site.core).ingest.accept(site.trusted, body)
+    assert [result.outcome for result in answer.results] == ["accepted"]
+    flow_parts(site.core).flow.drain("garden")
+    site.clock.ahead_ms += SHARED_MS  # what phones share for a moment has aged
+
+
+def test_the_moment_tells_who_is_inside_by_lid_and_how_many(site: Site, phone: Phone) -> None:
+    person = site.person("林晓梅")
+    handle, code = site.handle(person), cf1.encode(site.token(person))
+    phone.sync()
+    lid = text(gate_table.locate(handle, raw(phone.header.salt), site.trusted.uid)[0])
+    assert site.desk.state(site.trusted).inside == ()
+    scan(site, 0, code)
+    state = site.desk.state(site.trusted)
+    assert (state.inside, state.zones["compound"], state.full) == ((lid,), 1, False)
+    scan(site, 1, code, "out")
+    state = site.desk.state(site.trusted)
+    assert (state.inside, state.zones.get("compound", 0)) == ((), 0)
+
+
+def test_outings_count_for_households_that_have_a_quota(site: Site, phone: Phone) -> None:
+    person = site.person("林晓梅")
+    handle, code = site.handle(person), cf1.encode(site.token(person))
+    with site.core.db.write() as tx:
+        household = site.core.registry.one(tx, MANAGER, "person", person)[1].household
+        data = Household(unit="7-3-1102", quota_per_day=1)
+        site.core.registry.record(
+            tx, [Change("garden", "household", household, site.core.clock.now_ms(), data)], "test"
+        )
+    phone.sync()
+    record = phone.record(handle)
+    assert record is not None
+    assert record.quota == 1
+    assert site.desk.state(site.trusted).used == {}
+    scan(site, 0, code)
+    scan(site, 1, code, "out")
+    assert site.desk.state(site.trusted).used == {record.household: 1}
+
+
+def test_a_rotating_code_shown_at_one_phone_is_known_at_the_others(site: Site, phone: Phone) -> None:
+    person, signer = site.person("林晓梅"), Ed25519PrivateKey.generate()
+    with site.core.db.write() as tx:
+        made = site.parts.passes.add_phone(tx, MANAGER, person, signer.public_key().public_bytes_raw())
+    now_ms = site.core.clock.now_ms()
+    code = cf1.rotating(signer, site.trusted.uid, handle=made.handle, at_ms=now_ms)
+    phone.sync()
+    lid = text(gate_table.locate(made.handle, raw(phone.header.salt), site.trusted.uid)[0])
+    scan(site, 0, code)
+    token_s, at_ms = site.desk.state(site.trusted).shown[lid]
+    assert token_s == now_ms // 1000 - cf1.EPOCH_S
+    assert now_ms <= at_ms <= site.core.clock.now_ms()
