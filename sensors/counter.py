@@ -11,7 +11,7 @@ from sensors.boxes import Boxes, Detector
 from sensors.frames import Frame, Picture, Source
 from sensors.gate_line import Crossing, GateLine, Line
 from sensors.region import Region, Stillness, round_line
-from sensors.track import Track, Tracker
+from sensors.track import CONFIRMED, Track, Tracker
 
 FPS = 10.0
 HANGOVER_S = 1.0
@@ -67,7 +67,8 @@ class Counter:
             (index, crossing)
             for track in tracks
             for index, gate in enumerate(self._gates)
-            if (crossing := gate.update(track.number, frame.t_s, *track.centre, track.width, track.score))
+            for point in _new_points(track)
+            if (crossing := gate.update(track.number, *point, track.width, track.score))
         ]
         for gate in self._gates:
             for number in self._tracker.over:
@@ -87,6 +88,14 @@ class Counter:
             max(each.bottom for each in regions),
         )
         self._last_s = t_s
+
+
+def _new_points(track: Track) -> Sequence[tuple[float, float, float]]:
+    """Where a track was since the lines last heard of it: all of its way when it has just been confirmed.
+
+    Somebody quick, or seen a few times a second only, is over the line before it is sure that he is somebody.
+    """
+    return list(track.way)[-1:] if track.hits > CONFIRMED else tuple(track.way)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ Direction = Literal["in", "out"]
 MARGIN = 0.15
 """Share of a box's width that its centre must be beyond the line before the side counts: detectors jitter by less."""
 
+BORN = 0.05
+"""The same for a track's first sight: somebody who appears right on the line came from nobody knows where."""
+
 TURN_S = 10.0
 """Someone who crosses and is back within this time turned round at the gate."""
 
@@ -99,7 +102,7 @@ class GateLine:
         offset = self._offset(x, y)
         path = self._paths.get(track)
         if path is None:
-            self._paths[track] = _Path(t_s, x, y, offset, side=_side(offset, MARGIN * width))
+            self._paths[track] = _Path(t_s, x, y, offset, side=_side(offset, BORN * width))
             return None
         self._note_cut(path, t_s, x, y, offset)
         path.t_s, path.x, path.y, path.offset = t_s, x, y, offset
@@ -110,8 +113,9 @@ class GateLine:
             if side:
                 path.net = 0  # back where it was: whatever it cut meanwhile, it did not go over
             return None
-        over, path.net, path.side = path.net, 0, side
-        if over == 0:
+        begun, over = path.side, path.net
+        path.net, path.side = 0, side
+        if over == 0 or begun == 0:
             return None
         turned = path.cut_s - path.last_s <= TURN_S
         path.last_s = path.cut_s

@@ -47,7 +47,7 @@ class Stillness:
     WIDE = 160
     STEP = 12
     """Grey levels that noise does not reach after shrinking."""
-    LEAST = 0.0008
+    LEAST = 0.0005
     """Share of pixels that must have changed: a person of 1/40 of the picture's width."""
 
     def __init__(self) -> None:

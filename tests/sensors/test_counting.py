@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sensors.__main__ import main
+from sensors.boxes import Boxes
 from sensors.counter import Counter, count, make_detector
 from sensors.frames import CameraTrouble, Frame, Pace, open_source
 from sensors.gate_line import Crossing, Line
@@ -122,6 +123,24 @@ def test_a_still_scene_asks_the_detector_rarely() -> None:
     count(Scene(1, "empty", 60), empty, UPRIGHT)  # type: ignore[arg-type]
     count(Scene(1, "single", 60), busy, UPRIGHT)  # type: ignore[arg-type]
     assert empty.asked <= 0.15 * busy.asked
+
+
+def test_somebody_who_is_over_before_he_is_confirmed_counts_and_a_flicker_does_not() -> None:
+    class Scripted:
+        """Boxes as told, one list for each picture."""
+
+        def __init__(self, *centres: float) -> None:
+            self.left = list(centres)
+
+        def find(self, picture: np.ndarray) -> Boxes:
+            x = self.left.pop(0)
+            return Boxes(np.array([[x - 10, 20, x + 10, 80]], np.float32), np.array([0.9], np.float32))
+
+    noise = np.random.default_rng(1).integers(0, 255, (9, 100, 100, 3), np.uint8)
+    for centres, expected in (([40, 49, 60], ["out"]), ([40, 60], []), ([60, 49, 40, 30], ["in"])):
+        counter = Counter(Scripted(*centres), [UPRIGHT])
+        looks = [counter.look(Frame(at, at / 10, noise[at])) for at in range(len(centres))]
+        assert [crossing.direction for look in looks for _, crossing in look.crossings] == expected
 
 
 def test_a_camera_set_to_another_size_goes_on_counting() -> None:

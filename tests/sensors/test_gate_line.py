@@ -54,7 +54,9 @@ def crossings(line: Line, path: list[Point], size: tuple[int, int] = (100, 100))
         # appears beside the line within the margin and goes away from it on the same side
         (UPRIGHT, [(51, 50), (60, 50)], []),
         # appears within the margin and goes over
-        (UPRIGHT, [(49, 50), (60, 50)], [(0.0909090909, "out")]),
+        (UPRIGHT, [(48, 50), (60, 50)], [(1 / 6, "out")]),
+        # appears right on the line: where from is nobody's guess
+        (UPRIGHT, [(49.5, 50), (60, 50)], []),
         # exactly on the line is right of it, as long as it stays there nothing happened
         (UPRIGHT, [(40, 50), (50, 50), (50, 50)], []),
         # a slanted line
