@@ -96,7 +96,7 @@ def case_json(view: CaseView) -> dict[str, object]:
         "order": {"order": view.order.order_id, "number": view.order.number, "until_ms": view.order.until_ms},
         "index": _person(view.index_pseudonym, view.index_identity), "from_ms": case.from_ms, "to_ms": case.to_ms,
         "least_min": case.least_min, "queue_s": case.queue_s, "kinds": case.kinds, "total": view.total,
-        "compound_total": view.compound_total,
+        "certain_total": view.certain_total, "compound_total": view.compound_total,
         "itinerary": [
             {"zone": stay.zone, "entered_ms": stay.entered_ms, "left_ms": stay.left_ms,
              "left_earliest_ms": stay.earliest_ms, "left_latest_ms": stay.latest_ms, "certainty": stay.certainty}

@@ -80,6 +80,7 @@ class CaseView:
     index_identity: Identity | None
     contacts: tuple[ContactLine, ...]
     total: int
+    certain_total: int
     compound_total: int
     places: tuple[Place, ...]
     stays: tuple[Stay, ...]
@@ -193,7 +194,8 @@ class Tracing:
         )
         view = CaseView(
             case, order, names[case.index_person], identities.get(case.index_person), lines, len(found.contacts),
-            found.compound_total, found.places, found.stays, tuple(openings),
+            sum(each.certainty == "seen" for each in found.contacts), found.compound_total, found.places,
+            found.stays, tuple(openings),
         )  # fmt: skip
         return view, {case.index_person: "index", **dict.fromkeys(persons, "contact")}
 
