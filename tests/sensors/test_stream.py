@@ -49,7 +49,7 @@ def test_a_stream_gives_its_pictures_and_its_end_is_told(stream: str) -> None:
     source = open_source(stream)
     assert isinstance(source, Camera)
     assert source.live
-    found = []
+    found: list[float] = []
     with pytest.raises(CameraTrouble, match="stopped giving pictures"):
         found.extend(_taken(source, found))
     assert 3 <= len(found) <= PICTURES
