@@ -72,10 +72,23 @@ def postgresql_server() -> Iterator[str]:
             str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
         ]  # fmt: skip
+        ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         with _process(command, port, user=user, stop=signal.SIGINT):
+            # It listens before it lets anybody in.
+            wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL")
             yield f"postgresql://flow@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(port: int) -> bool:
+    import psycopg
+
+    try:
+        psycopg.connect(f"postgresql://flow@127.0.0.1:{port}/postgres", connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _postgresql_programs() -> Path:
