@@ -31,7 +31,8 @@ class Look:
     def put_on(self, page: Any) -> None:
         width, height = SIZES[self.size]
         page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=self.theme)
+        # Without motion colours are the new ones at once: half-way through a change no contrast is right.
+        page.emulate_media(color_scheme=self.theme, reduced_motion="reduce")
         # Charts and meters draw themselves anew after the change.
         page.wait_for_timeout(120)
 
