@@ -15,7 +15,7 @@ from community_flow.entrypoints.problems import translate_errors
 from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
 from community_flow.settings import Settings
-from community_flow.wiring import access, flow, gate, ingest, live, registry, review, shell, tracing
+from community_flow.wiring import access, flow, gate, ingest, live, registry, retention, review, shell, tracing
 from community_flow.wiring.core import Core, build_core
 from web import ROOT
 
@@ -28,6 +28,7 @@ WIRING: tuple[Callable[[Core, Flask], None], ...] = (
     review.wire,
     live.wire,
     gate.wire,
+    retention.wire,
     shell.wire,
 )
 """One module per feature, in the order in which they need each other."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "trace": "community_flow.commands.tracing:trace",
     "export": "community_flow.commands.tracing:export",
     "demo": "community_flow.commands.demo:demo",
+    "retention": "community_flow.commands.retention:retention",
     "doctor": "community_flow.commands.server:doctor",
 }
 

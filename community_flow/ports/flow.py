@@ -27,10 +27,14 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class StoredEnds:
-    """Of the passages kept of a subject: the last that begins before a key, and the last of all."""
+    """Of the passages kept of a subject: the last that begins before a key, and the last of all.
+
+    ``anchor`` is the passage that retention left of the time behind its horizon: nothing before it is kept.
+    """
 
     resume: bytes | None
     last: bytes | None
+    anchor: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

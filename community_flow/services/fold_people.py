@@ -240,7 +240,9 @@ def _reach(group: Group, ends: Mapping[str, StoredEnds], ahead_ms: int) -> tuple
 
 
 def _first(group: Group, ends: StoredEnds) -> bytes:
-    return group.lo if ends.resume is None else ends.resume
+    """Where a subject's fold resumes: never before what retention left, whose state is all that is known of earlier."""
+    first = group.lo if ends.resume is None else ends.resume
+    return first if ends.anchor is None else max(first, ends.anchor)
 
 
 def _refolded(subject: str, group: Group, to_ms: int, work: Work, rules: Rulebook) -> Span:

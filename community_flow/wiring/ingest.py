@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask
 
@@ -16,6 +15,7 @@ from community_flow.adapters.sql.queries_tracing import SqlOrders
 from community_flow.entrypoints import devices as device_routes
 from community_flow.entrypoints import health
 from community_flow.entrypoints.ingest_http import reports_route
+from community_flow.ports import Transaction
 from community_flow.ports.ingest import Once
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.devices import Devices
@@ -57,7 +57,7 @@ def ingest_parts(core: Core) -> IngestParts:
 def _build_ingest(core: Core) -> IngestParts:
     traffic, keys = core.traffic, IngestKeys(core.keys)
     store = SqlReports(keys.seal)
-    trust = Trust(core.db, store, core.registry, core.keys, _horizon(core), core.clock)
+    trust = Trust(core.db, store, core.registry, core.keys, horizon_of(core), core.clock)
     ingest = Ingest(
         core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, GroupCommit(core.db, store),
         traffic.reports, traffic.recent, core.signals, traffic.meter, core.clock,
@@ -67,11 +67,11 @@ def _build_ingest(core: Core) -> IngestParts:
     return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once)
 
 
-def _horizon(core: Core) -> Any:
+def horizon_of(core: Core) -> Callable[[Transaction, str], int]:
     """How far back reports are taken: the everyday retention, or an order's."""
     orders = Orders(core.db, SqlOrders(), core.registry, core.audit, core.clock)
 
-    def horizon_ms(tx: Any, community: str) -> int:
+    def horizon_ms(tx: Transaction, community: str) -> int:
         days = core.settings.retention_days
         return DAY_MS * (max(days, ORDER_DAYS) if orders.in_force(tx, community, None) else days)
 

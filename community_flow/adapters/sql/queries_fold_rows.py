@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
 )
 
 from community_flow.adapters.sql.asking import ask, asked, in_passing
@@ -35,6 +36,7 @@ from community_flow.adapters.sql.tables_flow import (
     voids,
 )
 from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.adapters.sql.tables_retention import checkpoints
 from community_flow.domain.conflicts import Conflict
 from community_flow.domain.ledger import SURPLUS, Party, Unmatched
 from community_flow.domain.passages import Attempt, Passage, Triple
@@ -60,8 +62,13 @@ class SqlFoldRows:
         mine = and_(in_passing(p.community, community), p.subject == a.name)
         latest = select(p.key).where(mine).order_by(p.key.desc()).limit(1).correlate(asked)
         before, last = latest.where(p.key < a.lo).scalar_subquery(), latest.scalar_subquery()
-        rows = tx.execute(select(a.name, before, last))
-        return {subject: StoredEnds(_bytes(resume), _bytes(end)) for subject, resume, end in rows}
+        k = checkpoints.c
+        anchor = select(k.key).where(k.community == community, k.subject == a.name).limit(1).correlate(asked)
+        rows = tx.execute(select(a.name, before, last, anchor.scalar_subquery()))
+        return {
+            subject: StoredEnds(_bytes(resume), _bytes(end), _bytes(anchored))
+            for subject, resume, end, anchored in rows
+        }
 
     def passages(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[Passage]:
         rows = _between(tx, community, passages, PASSAGE_FIELDS, stretches)
@@ -211,8 +218,11 @@ class SqlFoldRows:
         upsert(tx, folds, [row], ("community",))
 
     def clear(self, tx: Connection, community: str) -> None:
+        # A checkpoint's passage holds the state before it, which no report is left to say.
+        anchors = select(checkpoints.c.key).where(checkpoints.c.community == community)
         for table in DERIVED:
-            tx.execute(delete(table).where(table.c.community == community))
+            kept = passages.c.key.not_in(anchors) if table is passages else true()
+            tx.execute(delete(table).where(table.c.community == community, kept))
 
     def fingerprint(self, tx: Connection, community: str) -> dict[str, tuple[int, str]]:
         return {table.name: _digest(tx, community, table) for table in DERIVED}

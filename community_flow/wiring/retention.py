@@ -1,0 +1,35 @@
+"""Deletion of what is older than the horizon, once a day."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from community_flow.adapters.sql.queries_retention import SqlRetention
+from community_flow.ports import Transaction
+from community_flow.services.retention import Retention
+from community_flow.wiring.core import Core
+from community_flow.wiring.flow import flow_parts
+from community_flow.wiring.ingest import DAY_MS, horizon_of
+
+
+def retention_of(core: Core) -> Retention:
+    """Made once for each core."""
+    if "retention" not in core.parts:
+        horizon_ms = horizon_of(core)
+
+        def days_kept(tx: Transaction, community: str) -> int:
+            return int(horizon_ms(tx, community) // DAY_MS)
+
+        flow = flow_parts(core).flow
+        core.parts["retention"] = Retention(core.db, SqlRetention(), flow, days_kept, core.audit, core.clock)
+    found: Retention = core.parts["retention"]
+    return found
+
+
+def communities(core: Core) -> list[str]:
+    with core.db.read() as tx:
+        return core.registry.store.communities(tx)
+
+
+def wire(core: Core, app: Flask) -> None:
+    core.background.append(lambda: retention_of(core).watch(lambda: communities(core)))
