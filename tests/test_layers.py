@@ -39,7 +39,7 @@ KEPT_APART = {
     "alembic": ("community_flow/adapters/sql",),
     "sklearn": ("community_flow/adapters/forest.py",),
     "redis": ("community_flow/adapters",),
-    "flask": ("community_flow/entrypoints", "community_flow/app.py"),
+    "flask": ("community_flow/entrypoints", "community_flow/app.py", "community_flow/wiring"),
     "paho": ("community_flow/adapters", "sensors"),
 }
 

@@ -10,7 +10,6 @@ from flask import Blueprint, Flask, current_app
 from werkzeug.routing import Rule
 from werkzeug.wrappers import Response
 
-from community_flow import __version__
 from community_flow.entrypoints.access import access_of, public
 from community_flow.entrypoints.answers import json_response
 
@@ -18,19 +17,19 @@ PROBLEM = {"$ref": "#/components/responses/Problem"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def blueprint(raw_routes: Mapping[str, Callable[..., Any]]) -> Blueprint:
+def blueprint(raw_routes: Mapping[str, Callable[..., Any]], version: str) -> Blueprint:
     bp = Blueprint("openapi", __name__)
 
     @bp.get("/v1/openapi.json")
     @public
     def description() -> Response:
         """This description."""
-        return json_response(describe(current_app, raw_routes))
+        return json_response(describe(current_app, raw_routes, version))
 
     return bp
 
 
-def describe(app: Flask, raw_routes: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+def describe(app: Flask, raw_routes: Mapping[str, Callable[..., Any]], version: str) -> dict[str, Any]:
     """An OpenAPI 3.1 document of all routes under /v1/, those beside Flask included."""
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda each: each.rule):
@@ -42,7 +41,7 @@ def describe(app: Flask, raw_routes: Mapping[str, Callable[..., Any]]) -> dict[s
         paths[path] = {"post": _raw(handler)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Community Flow", "version": __version__, "license": {"name": "Apache-2.0"}},
+        "info": {"title": "Community Flow", "version": version, "license": {"name": "Apache-2.0"}},
         "paths": paths,
         "components": {
             "securitySchemes": {

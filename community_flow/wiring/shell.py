@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
+from community_flow import __version__
 from community_flow.wiring.core import Core
 
 
 def wire(core: Core, app: Flask) -> None:
     from community_flow.entrypoints import openapi, shell
 
-    app.register_blueprint(openapi.blueprint(core.raw_routes))
+    app.register_blueprint(openapi.blueprint(core.raw_routes, __version__))
     shell.dress(app, core.clock, core.parts)
