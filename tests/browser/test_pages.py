@@ -144,5 +144,20 @@ def test_disabling_an_account_asks_first(site: Site) -> None:
     page.context.close()
 
 
+def test_a_scan_moves_the_number_within_two_seconds(site: Site) -> None:
+    page = site.page(Role.MANAGER, "en")
+    page.goto(site.url + "/")
+    settle(page)
+    entries = page.locator("#live-figures .figure-value").nth(1)
+    before = entries.text_content()
+    page.locator('[data-present="resident"]').click()
+    page.wait_for_function(
+        "before => document.querySelectorAll('#live-figures .figure-value')[1].textContent !== before",
+        arg=before,
+        timeout=2000,
+    )
+    page.context.close()
+
+
 def test_axe_is_installed() -> None:
     assert AXE.exists(), "run `make setup`: it installs axe-core"
