@@ -19,6 +19,7 @@ from community_flow.domain.residents import (
     clean_type,
     refuse_identity_column,
     refuse_rounded,
+    without_identity_number,
 )
 
 HEADINGS: dict[Field, tuple[str, ...]] = {
@@ -113,7 +114,7 @@ def table_of(rows: Sequence[Sequence[str]]) -> Table:
     if len(under) > MOST_ROWS:
         raise Invalid(TOO_MANY, field="file")
     width = len(heading)
-    filled = tuple((*row[:width], *("",) * (width - len(row))) for row in under)
+    filled = tuple((*map(without_identity_number, row[:width]), *("",) * (width - len(row))) for row in under)
     return Table(tuple(heading), filled, -at + 2)
 
 

@@ -41,6 +41,8 @@ MOBILE_BAD = "The mobile number %(text)s does not have 11 digits: look it up aga
 TYPE_BAD = "The type %(text)s is not known: resident, frequent, visitor, carer, worker."
 NOTE_BAD = "A note has 200 characters at most: shorten it."
 
+IDENTITY_MARK = "******************"
+
 _ROUNDED = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?E\+?[0-9]{1,3}", re.IGNORECASE)
 _FLOAT = re.compile(r"[0-9]{5,}\.[0-9]+")
 _IDENTITY_18 = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9X](?![0-9])", re.IGNORECASE)
@@ -125,6 +127,17 @@ def refuse_identity_number(text: str, field: str) -> None:
     tight = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", text))
     if any(_plausible(found.group()) for found in _IDENTITY_18.finditer(tight)) or _IDENTITY_15.search(tight):
         raise Invalid(IDENTITY_VALUE, field=field)
+    if IDENTITY_MARK in tight:
+        raise Invalid(IDENTITY_VALUE, field=field)
+
+
+def without_identity_number(text: str) -> str:
+    """The text, or a mark in the place of what looks like an identity-card number: not even an upload keeps one."""
+    try:
+        refuse_identity_number(text, "")
+    except Invalid:
+        return IDENTITY_MARK
+    return text
 
 
 def refuse_identity_column(column: str) -> None:

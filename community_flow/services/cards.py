@@ -88,12 +88,13 @@ class Cards:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _named(self, tx: Transaction, scope: Scope, community: str, wanted: Wanted) -> list[Found]:
-        """Everybody of one community who has a name, in the order of doors."""
+        """Everybody of one community who has a name, in the order of doors. Visitors have passes of their own, that end
+        with the visit."""
         if not scope.sees(community):
             raise NotFound("There is no community by that name: choose one from the list.")
         narrowed = scope.narrowed(community)
         found = self.people.store.find(tx, narrowed, self.people.narrowed(tx, narrowed, wanted))
-        found = [each for each in found if each.row and each.row.name]
+        found = [each for each in found if each.row and each.row.name and each.state.type != "visitor"]
         return sorted(found, key=lambda each: (natural(each.unit or "~"), each.person))
 
     def _faces(self, tx: Transaction, scope: Scope, community: str, residents: Sequence[Found]) -> list[CardFace]:

@@ -137,3 +137,8 @@ def test_buildings_tell_who_has_no_card_yet(parts: Parts) -> None:
     lines = [(line.building, line.people, line.without_card) for line in cards.buildings(MANAGER, "garden")]
     assert lines == [("1", 2, 2), ("2", 1, 0)]
     assert [name for name, _ in cards.print_all(MANAGER, "garden")] == ["cards-garden-1.pdf", "cards-garden-2.pdf"]
+
+
+def test_a_visitors_pass_is_never_printed_as_a_card_of_two_years(parts: Parts) -> None:
+    parts.people.add(MANAGER, "garden", Resident(name="赵客", unit="1-1-101", type="visitor"))
+    assert Cards(parts.people, print_cards).buildings(MANAGER, "garden") == []

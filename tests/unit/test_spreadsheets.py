@@ -110,6 +110,12 @@ def test_identity_numbers_are_refused_before_anything_is_kept() -> None:
         table_of([["姓名", "身份证号", "地址"], ["林", "x", "7-3-1102"]])
 
 
+def test_an_identity_number_in_a_cell_is_not_even_kept_with_the_upload() -> None:
+    table = table_of([["姓名", "地址", "备注"], ["林", "7-3-1102", "证号 110101199003070013"]])
+    assert "110101199003070013" not in str(table)
+    assert [fault.field for fault in read(table, guess(table.heading)).faults] == ["note"]
+
+
 @pytest.mark.parametrize("mapping", [[None, "address"], ["name", "building"], ["name", "room"]])
 def test_a_mapping_without_name_or_address_says_so(mapping: list[Any]) -> None:
     with pytest.raises(Invalid, match="Choose the column"):
