@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +78,7 @@ def blueprint(
     bp = Blueprint("scanner", __name__)
     _app_routes(bp)
     _staff_routes(bp, desk, guards, devices)
-    _device_routes(bp, desk, trust)
+    _device_routes(bp, desk, trust, clock)
     _shift_routes(bp, guards, trust)
     _asking_routes(bp, desk, guards, trust, limits, clock)
     return bp
@@ -141,7 +142,7 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Device
         return json_response({"operator": guards.set_pin(current_scope(), parse(Pin, request).pin)})
 
 
-def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust) -> None:
+def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, clock: Clock) -> None:
     @bp.get("/v1/device/passes")
     @device
     def passes() -> BaseResponse:
@@ -154,7 +155,9 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust) -> None:
     @device
     def state() -> BaseResponse:
         """Counts by zone, who is inside at this gate, outings used."""
-        return json_response(desk.state(_trusted(trust)))
+        found = desk.state(_trusted(trust))
+        # What is known may be some seconds old; the time by which a phone sets its clock may not.
+        return json_response({**asdict(found), "server_ms": clock.now_ms()})
 
 
 def _shift_routes(bp: Blueprint, guards: Guards, trust: Trust) -> None:

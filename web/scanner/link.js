@@ -9,6 +9,7 @@ const TIMEOUT_MS = 8_000;
 const SEND_MS = 400;
 const LIST_MS = 4_000; // a pass revoked in the office is stopped here within five seconds
 const STATE_MS = 5_000;
+const STEADY_MS = 100;
 const LONGEST_WAIT_MS = 30_000;
 
 export class Revoked extends Error {}
@@ -143,14 +144,17 @@ export class Link {
   async fetchState() {
     const before = Date.now();
     const state = await this.call("/v1/device/state");
-    this.measured(before, state.as_of_ms);
+    this.measured(before, state.server_ms);
     this.inside.take(state);
     this.told("change");
   }
 
-  /** How far this phone's clock is ahead of the server's. */
+  /** How far this phone's clock is ahead of the server's: changed only by what a slow answer cannot explain. */
   measured(before, serverMs) {
-    this.skewMs = Math.round((before + Date.now()) / 2 - serverMs);
+    const after = Date.now();
+    const skewMs = Math.round((before + after) / 2 - serverMs);
+    if (Math.abs(skewMs - this.skewMs) <= (after - before) / 2 + STEADY_MS) return;
+    this.skewMs = skewMs;
     this.store.keepSecret("skew", this.skewMs).catch(() => null);
   }
 }
