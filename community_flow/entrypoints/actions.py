@@ -57,6 +57,7 @@ ACTIONS = {
     "anomaly.verdict": lazy_gettext("decided on an anomaly"),
     "tray.mended": lazy_gettext("mended a kept report"),
     "tray.dismissed": lazy_gettext("dismissed a kept report"),
+    "retention.run": lazy_gettext("deleted what is past its time"),
     "statistics.export": lazy_gettext("exported statistics"),
 }
 
