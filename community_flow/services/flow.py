@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LIVE_SLICE_S = 0.02
 """On SQLite everybody else who writes waits for a slice to end."""
 FLOOD_SLICE_S = 0.5
+LEAST_REST_S, LONGEST_REST_S = 0.05, 0.25
 LEAST_SUBJECTS, MOST_SUBJECTS = 8, 512
 """A slice has a cost of its own, so very small ones only make everybody wait longer."""
 EVERYTHING = 1_000_000
@@ -247,11 +248,15 @@ class FoldWorker:
     def run(self) -> None:
         """Fold what is waiting, then sleep until woken; other processes' marks are seen after ``pause_s``."""
         while not self._ending.is_set():
+            begun = time.monotonic()
             try:
                 self._turn()
             except Exception:
                 log.exception("fold failed; trying again in 5 s")
                 self._ending.wait(5)
+            # Reports come first: between turns whoever takes them in has the writer and the processor to itself, and
+            # the marks of that time are folded together. Somebody at the gate still sees the number move at once.
+            self._ending.wait(min(LONGEST_REST_S, max(LEAST_REST_S, 2 * (time.monotonic() - begun))))
             self.signals.wait(self.pause_s)
 
     def _turn(self) -> None:
