@@ -56,7 +56,8 @@ def test_the_tour_from_the_first_page(touring: LiveServer, browser_page: Any) ->
     page.click("#tour-network")
     page.keyboard.press("1")
     page.wait_for_selector("#tour-queue:not([hidden])")
-    assert "until the network is back" in page.inner_text("#tour-result")
+    # The queue shows a moment before the sentence does.
+    wait_until(lambda: "until the network is back" in page.inner_text("#tour-result"), "the sentence", 5)
     page.click("#tour-network")
     page.wait_for_selector("#tour-queue", state="hidden")
 
