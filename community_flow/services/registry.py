@@ -69,11 +69,16 @@ class Registry:
     def add_area(self, tx: Transaction, area: str, data: Area, account: str) -> None:
         self.record(tx, [Change(NO_COMMUNITY, "area", area, 0, data)], account)
 
-    def refresh(self) -> None:
-        """Bring the projection up to now: rows dated in the future come into effect."""
+    def refresh(self) -> int:
+        """Bring the projection up to now: rows dated in the future come into effect. Gives how many entities did."""
+        with self.db.read() as tx:
+            if not self.store.due(tx, self.clock.now_ms()):
+                return 0
         with self.db.write() as tx:
             now_ms = self.clock.now_ms()
-            self.store.project(tx, self.store.due(tx, now_ms), now_ms)
+            due = self.store.due(tx, now_ms)
+            self.store.project(tx, due, now_ms)
+        return len(due)
 
     def journal(self, tx: Transaction, community: str) -> Journal:
         """The journal as this transaction sees it; from memory while nothing was written."""
@@ -83,9 +88,15 @@ class Registry:
         if known and known[0] == newest:
             return known[1]
         journal = self.store.of_community(tx, community)
-        with self._lock:
-            self._journals[community] = (newest, journal)
+        # A transaction sees its own rows, which may yet be rolled back and their numbers given again.
+        if self._committed() == newest:
+            with self._lock:
+                self._journals[community] = (newest, journal)
         return journal
+
+    def _committed(self) -> int:
+        with self.db.read() as tx:
+            return self.store.newest(tx)
 
     def communities(self, tx: Transaction, scope: Scope) -> dict[str, Community]:
         return {entity: state for _, entity, state in self.store.current(tx, scope, "community")}

@@ -38,14 +38,18 @@ class Cleared:
 
 
 class Retention:
-    """``days_kept`` says how many days of a community are kept now: more while an order is in force."""
+    """``days_kept`` says how many days of a community are kept now: more while an order is in force.
+
+    ``count_first`` takes into the hourly counts, which are kept for two years, what is about to go.
+    """
 
     def __init__(
         self, db: Database, store: RetentionStore, flow: Flow, days_kept: Callable[[Transaction, str], int],
-        audit: AuditLog, clock: Clock,
+        count_first: Callable[[Transaction, str], object], audit: AuditLog, clock: Clock,
     ) -> None:  # fmt: skip
         self.db, self.store, self.flow = db, store, flow
-        self.days_kept, self.audit, self.clock = days_kept, audit, clock
+        self.days_kept, self.count_first = days_kept, count_first
+        self.audit, self.clock = audit, clock
         self._done: dict[str, int] = {}
 
     def run(self, community: str) -> Cleared:
@@ -53,6 +57,7 @@ class Retention:
         self.flow.drain(community)
         with self.db.write() as tx:
             horizon_ms = self._horizon_ms(tx, community)
+            self.count_first(tx, community)
             since = key_at(self.clock.now_ms() - CHECKPOINT_DAYS * DAY_MS)
             kept = self.store.checkpoint(tx, community, key_at(horizon_ms), since)
             reports = self.store.delete_reports(tx, community, horizon_ms)

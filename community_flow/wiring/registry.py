@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 
+import structlog
 from flask import Flask
 
 from community_flow.adapters.cards_pdf import print_cards, qr_modules
@@ -22,6 +25,10 @@ from community_flow.services.places import Places
 from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.services.visitors import Visitors
 from community_flow.wiring.core import Core
+
+log = structlog.get_logger()
+
+REFRESH_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -65,3 +72,16 @@ def wire(core: Core, app: Flask) -> None:
     app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.places))
     app.register_blueprint(imports.blueprint(parts.imports, parts.places))
     app.register_blueprint(visitors.blueprint(parts.visitors, parts.places, parts.passes, qr_modules))
+    core.background.append(
+        lambda: threading.Thread(target=_refresh, args=(core,), name="registry", daemon=True).start()
+    )
+
+
+def _refresh(core: Core) -> None:
+    """What was dated ahead reaches the pages and the gates' lists when its moment comes."""
+    while True:
+        time.sleep(REFRESH_S)
+        try:
+            core.registry.refresh()
+        except Exception:  # the thread's outermost loop: the next look is half a minute away
+            log.exception("registry refresh failed")

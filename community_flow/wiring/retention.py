@@ -10,6 +10,7 @@ from community_flow.services.retention import Retention
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import DAY_MS, horizon_of
+from community_flow.wiring.tracing import tracing_parts
 
 
 def retention_of(core: Core) -> Retention:
@@ -21,7 +22,10 @@ def retention_of(core: Core) -> Retention:
             return int(horizon_ms(tx, community) // DAY_MS)
 
         flow = flow_parts(core).flow
-        core.parts["retention"] = Retention(core.db, SqlRetention(), flow, days_kept, core.audit, core.clock)
+        count_first = tracing_parts(core).footfall.refresh
+        core.parts["retention"] = Retention(
+            core.db, SqlRetention(), flow, days_kept, count_first, core.audit, core.clock
+        )
     found: Retention = core.parts["retention"]
     return found
 

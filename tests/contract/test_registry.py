@@ -156,3 +156,27 @@ def test_areas_nest() -> None:
     }
     communities = {"garden": Community(names={}, area="street"), "far": Community(names={}, area="other")}
     assert communities_of_areas(areas, communities, ["city"]) == {"garden"}
+
+
+def test_a_journal_of_a_rolled_back_transaction_is_not_remembered(core: Core) -> None:
+    """Its numbers are given again: what was read inside must not be served as what was written later."""
+    small_community(core)
+
+    def interrupted() -> None:
+        with core.db.write() as tx:
+            core.registry.record(tx, [household("never")], "test")
+            assert core.registry.journal(tx, "garden").at("household", "h_1", 0).unit == "never"
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        interrupted()
+    with core.db.write() as tx:
+        core.registry.record(tx, [household("kept", "h_2")], "test")
+    with core.db.read() as tx:
+        journal = core.registry.journal(tx, "garden")
+    assert journal.entities("household") == ["h_2"]
+
+
+def test_refreshing_costs_nothing_while_nothing_is_due(core: Core) -> None:
+    small_community(core)
+    assert core.registry.refresh() == 0

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from community_flow.adapters.sql.queries_retention import SqlRetention
+from community_flow.adapters.sql.tables_cases import footfall_hourly
 from community_flow.adapters.sql.tables_flow import attempts, conflicts, passages, visits
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.adapters.sql.tables_retention import checkpoints
@@ -21,6 +22,7 @@ from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from community_flow.wiring.demo import demo_parts
 from community_flow.wiring.flow import flow_parts
+from community_flow.wiring.tracing import tracing_parts
 from tests.conftest import prepared
 
 KEPT_DAYS = 2
@@ -39,7 +41,9 @@ def loaded(settings: Settings) -> Iterator[Core]:
 
 
 def retention(core: Core, days: int = KEPT_DAYS) -> Retention:
-    return Retention(core.db, SqlRetention(), flow_parts(core).flow, lambda tx, name: days, core.audit, core.clock)
+    count = tracing_parts(core).footfall.refresh
+    flow = flow_parts(core).flow
+    return Retention(core.db, SqlRetention(), flow, lambda tx, name: days, count, core.audit, core.clock)
 
 
 def derived(core: Core, from_ms: int) -> dict[str, list[Any]]:
@@ -99,6 +103,22 @@ def test_running_it_again_deletes_nothing_more(loaded: Core) -> None:
     retention(loaded).run(FULL)
     again: Cleared = retention(loaded).run(FULL)
     assert again.reports == 0
+
+
+def test_hours_without_persons_outlive_the_reports(loaded: Core) -> None:
+    def hours() -> dict[tuple[str, str, int], tuple[int, int]]:
+        with loaded.db.write() as tx:
+            tracing_parts(loaded).footfall.refresh(tx, FULL)
+            rows = tx.execute(select(footfall_hourly).where(footfall_hourly.c.community == FULL)).all()
+        return {(row.kind, row.place, row.hour_ms): (row.entries, row.exits) for row in rows if row.kind == "gate"}
+
+    before = hours()
+    cleared = retention(loaded).run(FULL)
+    tracing_parts(loaded).footfall.rebuild(FULL)
+    after = hours()
+    old = {key for key in before if key[2] < cleared.horizon_ms}
+    assert old, "there were hours behind the horizon"
+    assert {key: after.get(key) for key in old} == {key: before[key] for key in old}
 
 
 def test_it_runs_once_a_day(loaded: Core) -> None:

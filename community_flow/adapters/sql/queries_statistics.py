@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
-from sqlalchemy import Connection, and_, delete, func, insert, select
+from sqlalchemy import Connection, and_, delete, insert, select
 
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_cases import footfall_due, footfall_hourly
 from community_flow.adapters.sql.tables_flow import flow_hours, passages, visits
-from community_flow.domain.footfall import HourCount, PlaceKind, Stays
+from community_flow.adapters.sql.tables_retention import checkpoints
+from community_flow.domain.footfall import HOUR_MS, HourCount, PlaceKind, Stays, hour_of
+from community_flow.domain.passages import key_t_ms
 from community_flow.domain.scope import Scope
 from community_flow.ports.statistics import Due
 
@@ -31,9 +33,14 @@ class SqlFootfall:
         upsert(tx, footfall_due, [{"community": community, **asdict(due)}], ("community",))
 
     def first_ms(self, tx: Connection, community: str) -> int | None:
+        """Time of the first row that is kept for its own sake: last passages left by retention count no hours."""
+        anchors = select(checkpoints.c.key).where(checkpoints.c.community == community)
+        newest = tx.execute(anchors.order_by(checkpoints.c.key.desc()).limit(1)).scalar()
+        cut_ms = 0 if newest is None else hour_of(key_t_ms(bytes(newest))) + HOUR_MS
+        p, h = passages.c, flow_hours.c
         firsts = (
-            select(func.min(passages.c.at_ms)).where(passages.c.community == community),
-            select(func.min(flow_hours.c.hour_ms)).where(flow_hours.c.community == community),
+            select(func.min(p.at_ms)).where(p.community == community, p.key.not_in(anchors)),
+            select(func.min(h.hour_ms)).where(h.community == community, h.hour_ms >= cut_ms),
         )
         found = [first for each in firsts if (first := tx.execute(each).scalar()) is not None]
         return min(found, default=None)
