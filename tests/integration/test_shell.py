@@ -123,7 +123,8 @@ def test_a_broken_chain_is_said_on_the_page(flow: Core, client_as: Client) -> No
 
 def test_privacy_says_this_installations_own_days(app: Flask, flow: Core) -> None:
     page = app.test_client().get("/privacy", headers={"Accept-Language": "en"})
-    assert f"{flow.settings.retention_days} days, or 21 while a health order is in force; then deleted within two nights" in page.text
+    days = flow.settings.retention_days
+    assert f"{days} days, or 21 while a health order is in force; then deleted within two nights" in page.text
     assert "保存哪些信息" in app.test_client().get("/privacy", headers={"Accept-Language": "zh-CN"}).text
 
 
