@@ -30,7 +30,7 @@ def certificate(folder: Path, names: Iterable[str]) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not (folder / "ca.pem").exists():
         _make_authority(folder)
-    wanted = sorted({*names, *_addresses()})
+    wanted = sorted({*names, *addresses()})
     if not _good(folder / "server.pem", wanted):
         _make_server(folder, wanted)
     return folder / "server.pem", folder / "server.key"
@@ -98,7 +98,8 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _addresses() -> set[str]:
+def addresses() -> set[str]:
+    """IPv4 addresses of this machine, its loopback address among them."""
     found = {"127.0.0.1"}
     with contextlib.suppress(OSError):  # a machine without a resolvable name still has its loopback address
         found |= {str(row[4][0]) for row in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}

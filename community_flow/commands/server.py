@@ -19,6 +19,8 @@ from community_flow.ports.accounts import Account
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core, build_core
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - with --tls the server is meant for phones in the network
+
 
 @click.command()
 def init() -> None:
@@ -28,7 +30,7 @@ def init() -> None:
 
 
 @click.command()
-@click.option("--host", help="address to listen on")
+@click.option("--host", help="address to listen on (with --tls: every address of this machine)")
 @click.option("--port", type=int)
 @click.option("--tls", is_flag=True, help="https with a local certificate authority, for phones on the LAN")
 @click.option("--demo", is_flag=True, help="load the demo community when there is none")
@@ -38,7 +40,7 @@ def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
     core = prepare(known)
     lock = hold_data_folder(known)
     demo = demo or known.demo
-    address = (host or known.host, port or known.port)
+    address = (host or (EVERYWHERE if tls else known.host), port or known.port)
     _check_free(address)
     certificate = _certificate(known) if tls else None
     _welcome(core, address, tls)
@@ -108,7 +110,7 @@ def _certificate(known: Settings) -> tuple[Path, Path]:
 
 
 def _welcome(core: Core, address: tuple[str, int], tls: bool) -> None:
-    base = f"{'https' if tls else 'http'}://{address[0]}:{address[1]}"
+    base = f"{'https' if tls else 'http'}://{_shown(address[0])}:{address[1]}"
     click.echo(f"Community Flow on {base}")
     if core.accounts.count() == 0:
         password = secrets.token_urlsafe(12)
@@ -117,6 +119,16 @@ def _welcome(core: Core, address: tuple[str, int], tls: bool) -> None:
         click.echo(f"First account: admin   password (shown once): {password}")
         click.echo(f"Sign in with one click, once, within 15 minutes: {base}/login/link/"
                    f"{core.accounts.make_link(admin, 'system')}")  # fmt: skip
+
+
+def _shown(host: str) -> str:
+    """What a phone in the same network types."""
+    if host != EVERYWHERE:
+        return f"[{host}]" if ":" in host else host
+    from community_flow.adapters.local_authority import addresses
+
+    found = sorted(addresses() - {"127.0.0.1"})
+    return found[0] if found else "127.0.0.1"
 
 
 def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, workers: int) -> None:
