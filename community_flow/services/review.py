@@ -47,7 +47,7 @@ EXACT = ("hold_broken", "impossible_travel", "pass_shared", "visitor_overstay", 
 HABITS = ("unusual_hour", "unusual_frequency", "unusual_behaviour", "silent_resident")
 HISTORY_MS = 60 * DAY_MS
 """Behaviour is kept for 60 days (DESIGN: Roles, orders, scope)."""
-ALARMS_PER_500 = 1.5
+ALARMS_PER_500 = 1.0
 """Statistical alarms a day for 500 people: what a steward reads with a coffee."""
 
 Said = Literal["confirmed", "false_alarm", "known"]
