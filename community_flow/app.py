@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from flask import Flask, send_from_directory
 from werkzeug.wrappers import Response
 
@@ -36,6 +37,7 @@ WIRING: tuple[Callable[[Core, Flask], None], ...] = (
 
 def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
     """The whole web application. Starts no thread: see `start_background`."""
+    _keep_logs_nameless()
     core = build_core(settings, clock)
     app = Flask("community_flow", static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates"))
     app.config.update(
@@ -61,6 +63,18 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
     _serve_vendor(app)
     _put_raw_routes(core, app)
     return app
+
+
+def _keep_logs_nameless() -> None:
+    """Tracebacks without local variables: those hold names, telephone numbers and tokens."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
 
 
 def start_background(app: Flask) -> None:

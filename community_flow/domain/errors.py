@@ -10,6 +10,8 @@ class FlowError(Exception):
     code = "refused"
 
     def __init__(self, remedy: str, *, field: str | None = None, **values: object) -> None:
+        if "%(field)s" in remedy:
+            values = {"field": field, **values}
         super().__init__(remedy % values if values else remedy)
         self.remedy = remedy
         self.field = field

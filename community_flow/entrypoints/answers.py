@@ -26,6 +26,8 @@ def parse(form: type[T], request: Request) -> T:
         return msgspec.convert(values, form, strict=False)
     except msgspec.DecodeError as error:
         raise Invalid("The request cannot be used: %(why)s.", why=str(error)) from error
+    except RecursionError as error:
+        raise Invalid("The request cannot be used: %(why)s.", why="it is nested too deeply") from error
 
 
 def items(rows: Sequence[Any], following: str | None) -> Response:
@@ -48,11 +50,16 @@ def place(text: str | None) -> list[Any] | None:
         return None
     try:
         parts = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
+    except (binascii.Error, msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Invalid("This cursor was not made here: start from the first page.", field="cursor") from error
-    if not isinstance(parts, list):
+    if not isinstance(parts, list) or not all(_is_part(part) for part in parts):
         raise Invalid("This cursor was not made here: start from the first page.", field="cursor")
     return parts
+
+
+def _is_part(part: Any) -> bool:
+    """Only what `cursor` puts in: texts, and numbers that a database can hold."""
+    return isinstance(part, str) or (type(part) is int and abs(part) < 2**63)
 
 
 def _value(form: type[Any], name: str, values: list[str]) -> Any:

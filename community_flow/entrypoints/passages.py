@@ -52,22 +52,22 @@ def blueprint(passages: Passages) -> Blueprint:
     @bp.get("/passages")
     @roles(*GATE_READERS)
     def passages_() -> Response:
-        return _page(passages.passages, passage_json, _by_key)
+        return _page(passages.passages, passage_json, _by_key, _is_key)
 
     @bp.get("/attempts")
     @roles(*GATE_READERS)
     def attempts() -> Response:
-        return _page(passages.attempts, attempt_json, _by_key)
+        return _page(passages.attempts, attempt_json, _by_key, _is_key)
 
     @bp.get("/visits")
     @roles(*READERS)
     def visits() -> Response:
-        return _page(passages.visits, visit_json, _by_visit)
+        return _page(passages.visits, visit_json, _by_visit, _is_visit)
 
     @bp.get("/conflicts")
     @roles(*READERS)
     def conflicts() -> Response:
-        return _page(passages.conflicts, conflict_json, _by_time)
+        return _page(passages.conflicts, conflict_json, _by_time, _is_time)
 
     return bp
 
@@ -76,13 +76,14 @@ def _page(
     read: Callable[[Scope, RowQuery], list[Listed]],
     shape: Callable[[Listed], dict[str, Any]],
     following: Callable[[Listed], str],
+    made_here: Callable[[list[Any]], bool],
 ) -> Response:
     asked = parse(ListQuery, request)
     if not 1 <= asked.limit <= LIMIT:
         raise Invalid("A page has 1 to %(most)s rows: choose another limit.", field="limit", most=LIMIT)
     query = RowQuery(
         gate=asked.gate, zone=asked.zone, person=asked.person, kind=asked.kind, from_ms=_moment(asked.from_ms),
-        to_ms=_moment(asked.to_ms), after=_after(asked.cursor), limit=asked.limit,
+        to_ms=_moment(asked.to_ms), after=_after(asked.cursor, made_here), limit=asked.limit,
     )  # fmt: skip
     rows = read(current_scope().narrowed(asked.community), query)
     return items([shape(row) for row in rows], following(rows[-1]) if len(rows) == asked.limit else None)
@@ -94,19 +95,30 @@ def _moment(ms: int | None) -> int | None:
     return ms
 
 
-def _after(text: str | None) -> list[Any] | None:
+def _after(text: str | None, made_here: Callable[[list[Any]], bool]) -> list[Any] | None:
     found = place(text)
-    if found is None:
-        return None
-    try:
-        if len(found) == 2 and isinstance(found[0], int) and isinstance(found[1], str):
-            return found
-        bytes.fromhex(found[0])
-        if len(found) in (1, 2) and all(isinstance(part, str) for part in found):
-            return found
-    except (IndexError, TypeError, ValueError):
-        pass
+    if found is None or made_here(found):
+        return found
     raise Invalid("This cursor was not made here: start from the first page.", field="cursor")
+
+
+def _is_key(parts: list[Any]) -> bool:
+    return len(parts) == 1 and _is_hex(parts[0])
+
+
+def _is_visit(parts: list[Any]) -> bool:
+    return len(parts) == 2 and _is_hex(parts[0]) and isinstance(parts[1], str)
+
+
+def _is_time(parts: list[Any]) -> bool:
+    return len(parts) == 2 and isinstance(parts[0], int) and isinstance(parts[1], str)
+
+
+def _is_hex(part: Any) -> bool:
+    try:
+        return isinstance(part, str) and bool(bytes.fromhex(part))
+    except ValueError:
+        return False
 
 
 def _by_key(listed: Listed) -> str:

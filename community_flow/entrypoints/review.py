@@ -179,12 +179,21 @@ def _listed(review: Review, names: Names) -> Response:
     asked = parse(ListQuery, request)
     limit = max(1, min(asked.limit, LIMIT))
     states = (asked.state,) if asked.state else ("open", "decided", "withdrawn")
-    at = place(asked.cursor)
-    before = (int(at[0]), str(at[1])) if at and len(at) == 2 else None
+    before = _before(asked.cursor)
     cards = review.cards(current_scope().narrowed(asked.community), states, limit, before)
     people = names.persons([(card.anomaly.community, card.anomaly.person) for card in cards])
     last = cards[-1].anomaly if len(cards) == limit else None
     return items([_public(card, people) for card in cards], cursor(last.to_ms, last.id) if last else None)
+
+
+def _before(text: str | None) -> tuple[int, str] | None:
+    """The card that a page begins after; raises Invalid for a cursor that we did not make."""
+    match place(text):
+        case None:
+            return None
+        case [int(to_ms), str(anomaly)]:
+            return to_ms, anomaly
+    raise Invalid("This cursor was not made here: start from the first page.", field="cursor")
 
 
 def _public(card: Card, people: Mapping[tuple[str, str], str]) -> dict[str, object]:

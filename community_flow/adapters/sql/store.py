@@ -31,13 +31,15 @@ class SqlDatabase:
     def _sqlite(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(self.url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
 
     def _postgresql(self, pool_size: int) -> Engine:
         url = self.url.set(drivername="postgresql+psycopg")
-        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        engine = create_engine(
+            url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+        )
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
 
