@@ -34,7 +34,7 @@ TRAY = (Role.STEWARD, *OFFICE)
 
 Text = Annotated[str, Meta(max_length=100)]
 Places = tuple[dict[str, Community], dict[tuple[str, str], Gate]]
-Ids = Annotated[list[int], Meta(max_length=1000)]
+Ids = Annotated[list[Annotated[int, Meta(ge=0, le=2**63 - 1)]], Meta(max_length=1000)]
 
 STATES = {  # state: (words, tone of the pill)
     "ok": (lazy_gettext("working"), "green"),

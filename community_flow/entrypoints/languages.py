@@ -88,7 +88,12 @@ def page_timezone() -> ZoneInfo:
     return ZoneInfo(g.get("timezone") or current_app.config["BABEL_TIMEZONE"])
 
 
+FIRST_MS, LAST_MS = 0, 253_370_764_800_000
+"""1970 to 9999, so that no time zone leads out of the calendar."""
+
+
 def _local(ms: int) -> datetime:
+    ms = max(FIRST_MS, min(ms, LAST_MS))  # what is kept already must never make its page unreadable
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone(page_timezone())
 
 

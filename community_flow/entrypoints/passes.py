@@ -16,6 +16,7 @@ from community_flow.domain.short_codes import shown
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import cursor, items, json_response, parse, place
 from community_flow.entrypoints.forms import choose_community, moment_ms, or_back
+from community_flow.entrypoints.languages import LAST_MS
 from community_flow.entrypoints.problems import wants_json
 from community_flow.entrypoints.zip_stream import zipped
 from community_flow.ports.cards import Paper
@@ -32,7 +33,7 @@ STATUSES = {
 }
 
 Text = Annotated[str, Meta(max_length=100)]
-Ms = Annotated[int, Meta(ge=0, le=2**52)]
+Ms = Annotated[int, Meta(ge=0, le=LAST_MS)]
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import cursor, items, json_response, parse, place
 from community_flow.entrypoints.forms import choose_community, moment_ms, or_back
+from community_flow.entrypoints.languages import LAST_MS
 from community_flow.entrypoints.passes import KINDS
 from community_flow.entrypoints.passes import STATUSES as PASS_STATUSES
 from community_flow.entrypoints.problems import wants_json
@@ -86,14 +87,14 @@ class Dated(msgspec.Struct, frozen=True, kw_only=True):
     name: Text = ""
     phone: Text = ""
     passes: tuple[str, ...] = ()
-    from_ms: Annotated[int, Meta(ge=0, le=2**52)] | None = None
+    from_ms: Annotated[int, Meta(ge=0, le=LAST_MS)] | None = None
     date: Text = ""
     csrf_token: str = ""
 
 
 class HoldForm(msgspec.Struct, frozen=True, kw_only=True):
     kind: HoldKind
-    until_ms: Annotated[int, Meta(ge=0, le=2**52)] | None = None
+    until_ms: Annotated[int, Meta(ge=0, le=LAST_MS)] | None = None
     until: Text = ""
     csrf_token: str = ""
 

@@ -20,6 +20,7 @@ from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import STAFF, current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
 from community_flow.entrypoints.forms import choose_community, moment_ms, or_back
+from community_flow.entrypoints.languages import LAST_MS
 from community_flow.ports import Clock
 from community_flow.services.people import OFFICE
 from community_flow.services.places import Places
@@ -345,6 +346,8 @@ def _body(kind: str) -> tuple[str, str, dict[str, Any], int | None]:
     from_ms = body.pop("from_ms", None)
     if not isinstance(entity, str) or not isinstance(community, str):
         raise Invalid("An id has 1-40 small letters, digits and hyphens, for example east-gate.", field="id")
-    if from_ms is not None and (not isinstance(from_ms, int) or isinstance(from_ms, bool) or not 0 <= from_ms < 2**52):
+    if from_ms is not None and (
+        not isinstance(from_ms, int) or isinstance(from_ms, bool) or not 0 <= from_ms <= LAST_MS
+    ):
         raise Invalid("from_ms is a whole number of milliseconds since 1970.", field="from_ms")
     return community, entity, {back.get(name, name): value for name, value in body.items()}, from_ms

@@ -17,6 +17,7 @@ from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
 from community_flow.entrypoints.forms import choose_community, moment_ms, or_back
+from community_flow.entrypoints.languages import LAST_MS
 from community_flow.services.passes import Passes
 from community_flow.services.people import OFFICE
 from community_flow.services.places import Places
@@ -35,7 +36,7 @@ STANDINGS = {
 }
 
 Text = Annotated[str, Meta(max_length=200)]
-Ms = Annotated[int, Meta(ge=0, le=2**52)]
+Ms = Annotated[int, Meta(ge=0, le=LAST_MS)]
 
 
 class NewVisitor(msgspec.Struct, frozen=True, kw_only=True):

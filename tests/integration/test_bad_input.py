@@ -10,6 +10,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from community_flow.entrypoints.languages import moment
+
 Clients = Callable[..., FlaskClient]
 LISTS = ("passages", "attempts", "visits", "conflicts", "anomalies", "tray", "people", "passes")
 CURSORS = ([], ["a", "b"], [1], [1, 2], [2**70], [2**70, "x"], [None], [None, None], [True], [[1], 2], [1.5, "a"], {})
@@ -56,3 +58,22 @@ def test_a_crash_writes_no_variables_to_the_log(app: Flask, capsys: pytest.Captu
     assert "request failed" in written
     assert "RuntimeError" in written
     assert "'13800138000'" not in written
+
+
+@pytest.mark.parametrize("path", ["/v1/tray/retry", "/v1/tray/dismiss"])
+def test_a_number_larger_than_the_store_holds_is_refused(client_as: Clients, path: str) -> None:
+    answer = client_as("manager").post(path, json={"ids": [2**64], "reason": "x"})
+    assert answer.status_code == 422, answer.text
+
+
+def test_a_moment_outside_the_calendar_is_refused(client_as: Clients) -> None:
+    manager = client_as("manager")
+    wanted = {"community": "garden", "name": "Guest", "unit": "1-1-101", "from_ms": 2**52 - 1, "until_ms": 2**52}
+    assert manager.post("/v1/visitors", json=wanted).status_code == 422
+    assert manager.get("/visitors").status_code == 200
+
+
+@pytest.mark.parametrize("ms", [-(2**62), 2**52, 2**62])
+def test_a_moment_kept_earlier_never_breaks_a_page(app: Flask, ms: int) -> None:
+    with app.test_request_context():
+        assert moment(ms).startswith(("1970", "9999"))
