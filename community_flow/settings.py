@@ -33,7 +33,7 @@ class Settings:
         """Read FLOW_*; raises BadSetting."""
         return cls(
             data_dir=Path(env.get("FLOW_DATA_DIR", "var")),
-            database_url=env.get("FLOW_DATABASE_URL") or None,
+            database_url=_store(env.get("FLOW_DATABASE_URL") or None),
             redis_url=env.get("FLOW_REDIS_URL") or None,
             mqtt_url=env.get("FLOW_MQTT_URL") or None,
             host=env.get("FLOW_HOST", "127.0.0.1"),
@@ -67,3 +67,9 @@ def _timezone(env: Mapping[str, str]) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise BadSetting(f"FLOW_TIMEZONE is {name!r}: give an IANA name such as Asia/Shanghai") from error
     return name
+
+
+def _store(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("postgresql://", "postgresql+", "postgres://", "sqlite://")):
+        raise BadSetting("FLOW_DATABASE_URL is not an address: write postgresql://user:password@host/name")
+    return url

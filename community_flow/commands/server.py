@@ -16,7 +16,7 @@ from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.commands import settings
 from community_flow.domain.scope import Role
 from community_flow.ports.accounts import Account
-from community_flow.settings import Settings
+from community_flow.settings import BadSetting, Settings
 from community_flow.wiring.core import Core, build_core
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - with --tls the server is meant for phones in the network
@@ -71,7 +71,12 @@ def prepare(known: Settings) -> Core:
     from community_flow.adapters.keys import KeyRing
     from community_flow.adapters.sql.migrate import upgrade
 
-    known.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        known.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise BadSetting(
+            f"The data folder {known.data_dir} cannot be made ({error.strerror}): set FLOW_DATA_DIR to another"
+        ) from error
     KeyRing(known.data_dir / "keys", known.key_file).ensure()
     upgrade(known.store_url)
     return build_core(known)

@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
+from community_flow.commands import main
 from community_flow.entrypoints.languages import moment
 
 Clients = Callable[..., FlaskClient]
@@ -77,3 +79,11 @@ def test_a_moment_outside_the_calendar_is_refused(client_as: Clients) -> None:
 def test_a_moment_kept_earlier_never_breaks_a_page(app: Flask, ms: int) -> None:
     with app.test_request_context():
         assert moment(ms).startswith(("1970", "9999"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("FLOW_DATABASE_URL", "garbage"), ("FLOW_DATA_DIR", "/proc/none")])
+def test_a_wrong_setting_is_one_sentence(name: str, value: str) -> None:
+    answer = CliRunner().invoke(main, ["init"], env={name: value})
+    assert answer.exit_code == 1
+    assert isinstance(answer.exception, SystemExit), answer.exception
+    assert name in answer.output
