@@ -90,10 +90,22 @@ class PeopleFold:
         spans: dict[str, Span] = {}
         subjects = [(subject, group.lo) for group in groups for subject in sorted(group.kin)]
         ends = self.rows.ends(tx, community, subjects)
+        groups = [self._level(tx, community, group, ends) for group in groups]
         again = self._fold(tx, community, rules, groups, ends, LOOK_AHEAD_MS, spans)
         if again:
             self._fold(tx, community, rules, again, ends, FOREVER_MS, spans)
         return spans
+
+    def _level(self, tx: Transaction, community: str, group: Group, ends: dict[str, StoredEnds]) -> Group:
+        """The group with one start for all. When the journal has just tied two persons, a report that one of them
+        resumes before may lie behind the other's start: it would be ascribed anew and yet keep its old row."""
+        while True:
+            start = min(_first(group, ends[subject]) for subject in group.kin)
+            group = Group(group.kin, min(group.lo, start), group.hi)
+            late = [each for each in sorted(group.kin) if ends[each].resume and _first(group, ends[each]) > start]
+            if not late:
+                return group
+            ends.update(self.rows.ends(tx, community, [(subject, start) for subject in late]))
 
     def _fold(
         self,
