@@ -16,7 +16,20 @@ from community_flow.entrypoints.languages import moment
 
 Clients = Callable[..., FlaskClient]
 LISTS = ("passages", "attempts", "visits", "conflicts", "anomalies", "tray", "people", "passes")
-CURSORS: tuple[object, ...] = ([], ["a", "b"], [1], [1, 2], [2**70], [2**70, "x"], [None], [None, None], [True], [[1], 2], [1.5, "a"], {})
+CURSORS: tuple[object, ...] = (
+    [],
+    ["a", "b"],
+    [1],
+    [1, 2],
+    [2**70],
+    [2**70, "x"],
+    [None],
+    [None, None],
+    [True],
+    [[1], 2],
+    [1.5, "a"],
+    {},
+)
 
 
 @pytest.mark.parametrize("parts", CURSORS, ids=str)
