@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from community_flow.demo import places
-from community_flow.demo.movement import NOBODY
 from community_flow.demo.people import DemoPass
 from community_flow.demo.simulator import World
 from community_flow.domain.scope import Role
@@ -41,9 +40,9 @@ def cast_of(world: World) -> Cast:
     )
     resident = next(ordinary)
     revoked = next(each for each in people.passes if each.revoked_ms is not None)
-    met = next((case.person for case in world.cases if case.source is not None), NOBODY)
-    looked_at = people.persons[met if met != NOBODY else resident.person].id
     index = people.persons[world.cases[0].person].id if world.cases else None
+    # Whoever opens the planted case looks at its index person first: that look is what the resident finds in the log.
+    looked_at = index or people.persons[resident.person].id
     return Cast(resident, revoked, looked_at, index)
 
 

@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 from community_flow.adapters.sql.tables_flow import passages, visits
 from community_flow.adapters.sql.tables_ingest import reports, tray
 from community_flow.app import create_app
+from community_flow.demo.cast import login_of
 from community_flow.demo.places import FULL
 from community_flow.demo.plan import Plan
 from community_flow.demo.score import Score
-from community_flow.domain.scope import Role
+from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from community_flow.wiring.demo import demo_parts
@@ -150,10 +151,9 @@ def test_the_planted_case_opens_and_the_look_is_in_the_log(touring: Flask) -> No
     assert answer.status_code == 302
     del browser.environ_base["HTTP_AUTHORIZATION"]
     assert browser.get(answer.headers["Location"]).status_code == 200
-    assert any(
-        row.action.startswith("case.")
-        for row in core.audit.latest(an_account(core, Role.ADMIN).scope, before=None, limit=50)
-    )
+    person = core.accounts.by_login(login_of("resident")).person
+    seen = core.audit.latest(Scope("a_r", Role.RESIDENT, frozenset({FULL}), person=person), before=None, limit=50)
+    assert any(row.action == "case.look" for row in seen), "the resident of the tour finds the look in the log"
 
 
 def test_truth_lies_beside_the_data(loaded: Core) -> None:
