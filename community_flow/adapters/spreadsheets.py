@@ -125,16 +125,16 @@ def _xlsx(data: bytes) -> list[list[str]]:
     except (zipfile.BadZipFile, KeyError, ValueError, InvalidFileException) as error:
         raise Invalid(NOT_A_TABLE, field="file") from error
     try:
-        sheets = (
-            [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets
-        )
+        sheets = map(_rows, book.worksheets)
         return next((rows for rows in sheets if any(any(row) for row in rows)), [])
     finally:
         book.close()
 
 
 def _rows(sheet: Any) -> list[list[str]]:
-    return [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+    """Bounded to the columns that are read: one cell in the last corner would make seventeen thousand million."""
+    found = sheet.iter_rows(values_only=True, max_col=min(sheet.max_column or MOST_COLUMNS, MOST_COLUMNS))
+    return [[_cell(value) for value in row] if any(value is not None for value in row) else [] for row in found]
 
 
 def _cell(value: Any) -> str:

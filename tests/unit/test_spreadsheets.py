@@ -151,3 +151,18 @@ def test_any_bytes_are_rows_or_a_remedy(data: bytes) -> None:
     except Invalid:
         return
     assert any(any(row) for row in rows)
+
+
+def test_a_cell_in_the_last_corner_does_not_fill_the_memory() -> None:
+    """A stray entry in XFD1048576 makes a sheet of seventeen thousand million cells."""
+    from openpyxl import Workbook
+
+    book, packed = Workbook(write_only=False), io.BytesIO()
+    sheet = book.create_sheet("people", 0)
+    sheet.cell(1, 1, "姓名")
+    sheet.cell(2, 1, "林晓梅")
+    sheet.cell(1_048_576, 16_384, "x")
+    book.save(packed)
+    rows = read_sheet(packed.getvalue())
+    assert [row[:1] for row in rows[:2]] == [["姓名"], ["林晓梅"]]
+    assert max(map(len, rows)) <= 60
