@@ -47,6 +47,9 @@ PATH = "/v1/reports"
 MAX_REPORTS = 1_000
 MAX_BYTES = 1 << 20
 
+TOPICS = "flow/{device}/{part}"
+"""Over MQTT: the same body goes to the part `reports`, its answer comes on `acks`, `status` says online or offline."""
+
 Direction = Literal["in", "out"]
 Method = Literal["rotating", "card", "tag", "manual"]
 Decision = Literal["allow", "check", "stop"]

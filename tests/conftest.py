@@ -25,7 +25,15 @@ from community_flow.domain.scope import Role
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core, build_core
 from tests.factories import an_account, small_community
-from tests.services import Missing, free_port, listens, postgresql_server, redis_server, wait_until
+from tests.services import (
+    Missing,
+    free_port,
+    listens,
+    mosquitto_server,
+    postgresql_server,
+    redis_server,
+    wait_until,
+)
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = os.environ.get("CI") == "true" or os.environ.get("FLOW_TEST_ALL_SERVICES") == "1"
@@ -59,6 +67,12 @@ def postgresql_url() -> Iterator[str]:
 def redis_url() -> Iterator[str]:
     """A real Redis on loopback."""
     yield from _start(redis_server)
+
+
+@pytest.fixture(scope="session")
+def mqtt_url() -> Iterator[str]:
+    """A real Mosquitto on loopback: the backend's FLOW_MQTT_URL."""
+    yield from _start(mosquitto_server)
 
 
 @pytest.fixture(scope="session")
@@ -206,6 +220,7 @@ class serving:  # noqa: N801 - used as a context manager, like a function
             **os.environ, **self.environment, "FLOW_DATA_DIR": str(self.settings.data_dir.resolve()),
             **({"FLOW_DATABASE_URL": self.settings.database_url} if self.settings.database_url else {}),
             **({"FLOW_REDIS_URL": self.settings.redis_url} if self.settings.redis_url else {}),
+            **({"FLOW_MQTT_URL": self.settings.mqtt_url} if self.settings.mqtt_url else {}),
             "PYTHONUNBUFFERED": "1",
         }  # fmt: skip
         self.output = tempfile.NamedTemporaryFile("w+", suffix=".log")

@@ -1,9 +1,10 @@
-"""Real PostgreSQL and Redis for tests: started on loopback from Debian's packages, ended by pid."""
+"""Real PostgreSQL, Redis and Mosquitto for tests: started on loopback from Debian's packages, ended by pid."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -13,6 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from community_flow.adapters.mosquitto_setup import config_file, find_plugin, plain_listener, security_file
+from community_flow.services.device_links import BACKEND, MOST_PACKET_BYTES, backend_account
+
+MOSQUITTO = "/usr/sbin/mosquitto"
 
 
 class Missing(RuntimeError):
@@ -101,12 +107,79 @@ def _postgresql_programs() -> Path:
     raise Missing("PostgreSQL is not installed: apt-get install postgresql")
 
 
-def _own(folder: Path) -> int | None:
-    """Give the folder to the postgres user when we are root."""
+class Mosquitto:
+    """A Mosquitto of our own, which can be killed and comes back on its port with the accounts it had."""
+
+    def __init__(self, folder: Path) -> None:
+        if not Path(MOSQUITTO).exists():
+            raise Missing("Mosquitto is not installed: apt-get install mosquitto")
+        self.folder, self.port = folder, free_port()
+        self.password = secrets.token_urlsafe(16)
+        self.process: subprocess.Popen[bytes] | None = None
+        security = folder / "dynamic-security.json"
+        security.write_text(security_file(backend_account(self.password)))
+        listeners = [plain_listener(self.port)]
+        config = config_file(find_plugin(), security, listeners, MOST_PACKET_BYTES)
+        (folder / "mosquitto.conf").write_text(config)
+        self._user = _own(folder, "mosquitto")
+
+    @property
+    def url(self) -> str:
+        """FLOW_MQTT_URL of the backend."""
+        return f"mqtt://{BACKEND}:{self.password}@127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "broker.log").read_text()
+
+    def start(self) -> None:
+        command = [MOSQUITTO, "-c", str(self.folder / "mosquitto.conf")]
+        with (self.folder / "broker.log").open("ab") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, user=self._user, cwd=self.folder
+            )
+        process = self.process
+        wait_until(lambda: listens(self.port) or process.poll() is not None, "mosquitto")
+        if process.poll() is not None:
+            raise RuntimeError(f"mosquitto ended: {self.log[-2000:]}")
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it; with SIGKILL as a power cut would."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+
+@contextmanager
+def mosquitto_broker() -> Iterator[Mosquitto]:
+    """A running Mosquitto that the test may end and start again."""
+    folder = Path(tempfile.mkdtemp(prefix="flow-mosquitto-"))
+    try:
+        broker = Mosquitto(folder)
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.end()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def mosquitto_server() -> Iterator[str]:
+    """A Mosquitto of our own with dynamic security; gives the backend's FLOW_MQTT_URL."""
+    with mosquitto_broker() as broker:
+        yield broker.url
+
+
+def _own(folder: Path, name: str = "postgres") -> int | None:
+    """Give the folder and what is in it to the server's user when we are root."""
     if os.geteuid() != 0:
         return None
-    user = pwd.getpwnam("postgres")
-    os.chown(folder, user.pw_uid, user.pw_gid)
+    user = pwd.getpwnam(name)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, user.pw_uid, user.pw_gid)
     return user.pw_uid
 
 
