@@ -29,6 +29,8 @@ class DeviceSeen:
     last_report_ms: int | None
     queue: int | None
     faults: Sequence[str]
+    skew_ms: int | None = None
+    mismatch_ms: int | None = None
 
 
 class ZoneCount(Protocol):

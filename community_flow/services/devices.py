@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from community_flow.domain import device_state
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.places import Community, Device, DeviceKind, Gate, Names
 from community_flow.domain.scope import Scope
@@ -23,9 +24,6 @@ CODE_MS = 15 * 60_000
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Without letters that are mistaken for digits when a code is read aloud."""
 
-LATE_MS = 3 * 60_000
-DOWN_MS = 15 * 60_000
-SKEWED_MS = 5 * 60_000
 GATELESS = ("office", "gateway")
 """Kinds that speak of every gate; the others stand at one."""
 
@@ -273,18 +271,11 @@ def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
     """The worst thing that can be said of a device."""
     if device.status == "revoked":
         return "revoked"
-    if status is None or not status.last_ms:
+    if status is None:
         return "never"
-    quiet_ms = now_ms - status.last_ms
-    if quiet_ms > DOWN_MS:
-        return "down"
-    if status.mismatch_ms is not None:
-        return "mismatch"
-    if abs(status.skew_ms or 0) > SKEWED_MS:
-        return "skewed"
-    if status.faults:
-        return "fault"
-    return "late" if quiet_ms > LATE_MS else "ok"
+    return device_state.state_of(
+        status.last_ms, now_ms, skew_ms=status.skew_ms, mismatch_ms=status.mismatch_ms, faults=status.faults
+    )
 
 
 def new_device_id() -> str:

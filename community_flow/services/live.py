@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from community_flow.domain.device_state import WORST_FIRST, state_of
 from community_flow.domain.errors import NotFound
 from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Names, Zone
 from community_flow.domain.scope import Scope
@@ -18,11 +19,6 @@ from community_flow.services.registry import Registry
 STEP_MS = 5 * 60_000
 RATE_MS = 10 * 60_000
 WEEK_MS = 7 * 24 * 3_600_000
-LATE_MS = 3 * 60_000
-DOWN_MS = 15 * 60_000
-"""A device tells its status every minute: three missed are late, fifteen are down."""
-
-WORST_FIRST = ("down", "never", "late", "fault", "ok")
 
 
 @dataclass(frozen=True)
@@ -206,15 +202,10 @@ def day_start_ms(community: Community, now_ms: int) -> int:
 
 
 def device_state(seen: DeviceSeen | None, now_ms: int) -> str:
-    """ok, fault, late, down, or never heard of."""
+    """As on the page of devices."""
     if seen is None:
         return "never"
-    silent_ms = now_ms - seen.last_ms
-    if silent_ms > DOWN_MS:
-        return "down"
-    if silent_ms > LATE_MS:
-        return "late"
-    return "fault" if seen.faults else "ok"
+    return state_of(seen.last_ms, now_ms, skew_ms=seen.skew_ms, mismatch_ms=seen.mismatch_ms, faults=seen.faults)
 
 
 def series(

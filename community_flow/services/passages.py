@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from community_flow.domain.device_state import is_late
 from community_flow.domain.occupancy import Baseline, GateFlow, ZoneVisits, baseline_ms, borders, occupancy
 from community_flow.domain.rulebook import Places, Rulebook
 from community_flow.domain.scope import Scope
@@ -15,8 +16,6 @@ from community_flow.ports.flow import FlowReader, Kept, RowQuery
 from community_flow.services.pseudonyms import Pseudonyms
 
 EVERYDAY = "everyday"
-STALE_MS = 5 * 60_000
-"""A device says something every minute; after five it widens what is shown."""
 
 Reading = Callable[[Transaction, Scope, RowQuery], list[Kept]]
 
@@ -134,7 +133,7 @@ class Passages:
         return {
             name: device.gate
             for name, device in sorted(devices.items())
-            if device.status == "active" and seen.get(name, 0) < at_ms - STALE_MS
+            if device.status == "active" and is_late(seen.get(name), at_ms)
         }
 
 

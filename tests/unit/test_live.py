@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from community_flow.domain.device_state import DOWN_MS, LATE_MS
 from community_flow.domain.places import Community
 from community_flow.ports.live import DeviceSeen, FlowCell
-from community_flow.services.live import DOWN_MS, LATE_MS, STEP_MS, day_start_ms, device_state, series
+from community_flow.services.live import STEP_MS, day_start_ms, device_state, series
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -49,6 +50,7 @@ def test_the_day_follows_the_clock_change() -> None:
         (LATE_MS + 1, (), "late"),
         (DOWN_MS + 1, (), "down"),
         (0, ("camera covered",), "fault"),
+        (LATE_MS + 1, ("camera covered",), "fault"),  # as in the list of devices
         (DOWN_MS + 1, ("camera covered",), "down"),  # silence says more than an old fault
     ],
 )

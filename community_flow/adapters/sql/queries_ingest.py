@@ -357,7 +357,7 @@ _NEWS = (
 )
 _STATUS = (
     "UPDATE device_status SET queue = ?, version = ?, config = ?, faults = ?, counters = ?, status_ms = ?"
-    " WHERE device = ? AND (status_ms IS NULL OR status_ms <= ?)"
+    " WHERE device = ? AND (status_ms IS NULL OR status_ms <= ? OR status_ms > last_ms + 600000)"
 )
 
 

@@ -80,11 +80,17 @@ class SqlLive:
                 device_status.c.last_report_ms,
                 device_status.c.queue,
                 device_status.c.faults,
+                device_status.c.skew_ms,
+                device_status.c.mismatch_ms,
             ).where(within(device_status.c.community, scope))
         )
         return [
-            DeviceSeen(row.device, row.last_ms, row.last_report_ms, row.queue, tuple(row.faults or ())) for row in rows
-        ]
+            DeviceSeen(
+                row.device, row.last_ms, row.last_report_ms, row.queue, tuple(row.faults or ()), row.skew_ms,
+                row.mismatch_ms,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def any_report(self, tx: Connection, scope: Scope) -> bool:
         return tx.execute(select(literal(1)).where(within(reports.c.community, scope)).limit(1)).first() is not None

@@ -1,0 +1,37 @@
+"""How a device is. The one rule behind the list, the live page, the count of people inside, `doctor` and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MINUTE_MS = 60_000
+LATE_MS = 3 * MINUTE_MS
+DOWN_MS = 15 * MINUTE_MS
+"""A device tells its status every minute: three missed are late, fifteen are down."""
+SKEWED_MS = 5 * MINUTE_MS
+"""The wire takes any skew away; beyond this a clock is not drifting but wrong."""
+
+WORST_FIRST = ("down", "never", "mismatch", "skewed", "fault", "late", "ok", "revoked")
+
+
+def state_of(
+    last_ms: int | None, now_ms: int, *, skew_ms: int | None = None, mismatch_ms: int | None = None,
+    faults: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """The worst that can be said of a device that was last heard of at ``last_ms`` (0 or None: never)."""
+    if not last_ms:
+        return "never"
+    if now_ms - last_ms > DOWN_MS:
+        return "down"
+    if mismatch_ms is not None:
+        return "mismatch"
+    if abs(skew_ms or 0) > SKEWED_MS:
+        return "skewed"
+    if faults:
+        return "fault"
+    return "late" if is_late(last_ms, now_ms) else "ok"
+
+
+def is_late(last_ms: int | None, at_ms: int) -> bool:
+    """True when nothing was heard for so long that people may have passed unseen."""
+    return at_ms - (last_ms or 0) > LATE_MS
