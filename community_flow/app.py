@@ -12,18 +12,21 @@ from werkzeug.wrappers import Response
 
 from community_flow.entrypoints.access import guard_app, public
 from community_flow.entrypoints.languages import speak
+from community_flow.entrypoints.measuring import measure, measured
 from community_flow.entrypoints.problems import translate_errors
 from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
 from community_flow.settings import Settings
-from community_flow.wiring import access, flow, gate, ingest, live, registry, retention, review, shell, tracing
-from community_flow.wiring.core import Core, build_core
+from community_flow.wiring import access, flow, gate, health, ingest, live, registry, retention, review, shell, tracing
+from community_flow.wiring.core import Core, build_core, refuse_other_tables
+from community_flow.wiring.traffic import FIGURES_FOLDER
 from web import ROOT
 
 WIRING: tuple[Callable[[Core, Flask], None], ...] = (
     access.wire,
     registry.wire,
     ingest.wire,
+    health.wire,
     flow.wire,
     tracing.wire,
     review.wire,
@@ -39,6 +42,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
     """The whole web application. Starts no thread: see `start_background`."""
     _keep_logs_nameless()
     core = build_core(settings, clock)
+    refuse_other_tables(core)
     app = Flask("community_flow", static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates"))
     app.config.update(
         SECRET_KEY=core.keys.now("session").secret,
@@ -50,6 +54,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
         BABEL_TIMEZONE=settings.timezone,
     )
     app.extensions["flow"] = core
+    measure(app, core.traffic.meter)
     translate_errors(app)
     guard_app(app, core.accounts)
     speak(app, ROOT / "translations", settings.timezone)
@@ -80,6 +85,7 @@ def _keep_logs_nameless() -> None:
 def start_background(app: Flask) -> None:
     """Begin the worker's threads (fold, jobs). Called once by the process that serves."""
     core: Core = app.extensions["flow"]
+    core.traffic.meter.share(core.settings.data_dir / FIGURES_FOLDER, "web")
     for start in core.background:
         start()
 
@@ -95,7 +101,8 @@ def _put_raw_routes(core: Core, app: Flask) -> None:
     if not core.raw_routes:
         return
     flask_app: Any = app.wsgi_app
-    raw = core.raw_routes
+    meter = core.traffic.meter
+    raw = {path: measured(path, route, meter) for path, route in core.raw_routes.items()}
 
     def dispatch(environ: Any, start_response: Any) -> Any:
         return raw.get(environ.get("PATH_INFO", ""), flask_app)(environ, start_response)

@@ -7,6 +7,8 @@ import fcntl
 import os
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -37,8 +39,8 @@ def init() -> None:
 def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
     """Start the server."""
     known = settings()
-    core = prepare(known)
     lock = hold_data_folder(known)
+    core = prepare(known, holding=True)
     demo = demo or known.demo
     address = (host or (EVERYWHERE if tls else known.host), port or known.port)
     _check_free(address)
@@ -66,24 +68,53 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
-def prepare(known: Settings) -> Core:
-    """Folders, keys, tables."""
+def prepare(known: Settings, *, holding: bool = False) -> Core:
+    """Folders, keys, tables. ``holding`` says that the caller holds the data folder already."""
     from community_flow.adapters.keys import KeyRing
-    from community_flow.adapters.sql.migrate import upgrade
 
+    make_data_folder(known)
+    KeyRing(known.data_dir / "keys", known.key_file).ensure()
+    _bring_up(known, holding)
+    return build_core(known)
+
+
+def _bring_up(known: Settings, holding: bool) -> None:
+    """Migrate an older store, while nobody else works on it; refuse a newer one."""
+    from community_flow.adapters.sql.migrate import refuse_other, state_of, upgrade
+
+    db = SqlDatabase(known.store_url)
+    try:
+        if not state_of(db).current:
+            with _alone(known, db, holding):
+                upgrade(known.store_url)
+        refuse_other(db)
+    finally:
+        db.close()
+
+
+@contextmanager
+def _alone(known: Settings, db: SqlDatabase, holding: bool) -> Iterator[None]:
+    from community_flow.adapters.sql.presence import alone
+
+    with ExitStack() as held:
+        if db.is_sqlite and not holding:
+            held.enter_context(hold_data_folder(known))
+        held.enter_context(alone(db, "An upgrade of the tables"))
+        yield
+
+
+def make_data_folder(known: Settings) -> None:
     try:
         known.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise BadSetting(
             f"The data folder {known.data_dir} cannot be made ({error.strerror}): set FLOW_DATA_DIR to another"
         ) from error
-    KeyRing(known.data_dir / "keys", known.key_file).ensure()
-    upgrade(known.store_url)
-    return build_core(known)
 
 
 def hold_data_folder(known: Settings) -> IO[str]:
     """Lock the data folder; refuse when another server holds it."""
+    make_data_folder(known)
     file = Path(known.data_dir / "serve.lock").open("a+")  # noqa: SIM115 - held until the server ends
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from flask import Blueprint, Response, request
@@ -11,27 +11,27 @@ from community_flow.domain.errors import Forbidden
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import maybe_account, public
 from community_flow.entrypoints.answers import json_response
-
-Check = Callable[[], str | None]
-"""None when all is well, else what is wrong."""
+from community_flow.services.health import Probe
 
 
-def blueprint(checks: Mapping[str, Check], figures: Callable[[], tuple[bytes, str]]) -> Blueprint:
+def blueprint(probe: Probe, figures: Callable[[], tuple[bytes, str]]) -> Blueprint:
     """``figures`` gives the text for Prometheus and its content type."""
     bp = Blueprint("health", __name__)
 
     @bp.get("/healthz")
     @public
     def alive() -> Response:
+        """This process answers. Asks nothing else, so that a store that is away does not restart the server."""
         return json_response({"alive": True})
 
     @bp.get("/readyz")
     @public
     def ready() -> Response:
-        found = {name: check() for name, check in checks.items()}
-        parts = {name: "ok" if trouble is None else trouble for name, trouble in found.items()}
-        good = all(trouble is None for trouble in found.values())
-        return json_response({"ready": good, "parts": parts}, 200 if good else 503)
+        """200 while people are served, worse or not; 503 when what is needed is away."""
+        found = probe.look()
+        return json_response(
+            {"ready": found.ready, "state": found.state, "parts": found.parts}, 200 if found.ready else 503
+        )
 
     @bp.get("/metrics")
     @public

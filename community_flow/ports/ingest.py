@@ -146,10 +146,6 @@ class TrustReader(Protocol):
         """(device, community) of a token that is good at ``now_ms``."""
         ...
 
-    def of_name(self, tx: Transaction, device: str, now_ms: int) -> tuple[str, str] | None:
-        """(device, community) of a device that has any token that is good at ``now_ms``."""
-        ...
-
 
 class Meter(Protocol):
     """Counters for /metrics; names are Prometheus names without the prefix."""
@@ -157,6 +153,8 @@ class Meter(Protocol):
     def add(self, name: str, amount: float = 1, **labels: str) -> None: ...
 
     def observe(self, name: str, value: float) -> None: ...
+
+    def put(self, name: str, value: float) -> None: ...
 
 
 @dataclass
@@ -170,6 +168,8 @@ class SilentMeter:
 
     def observe(self, name: str, value: float) -> None:
         self.tallies[name] = value
+
+    put = observe
 
 
 class Limits(Protocol):

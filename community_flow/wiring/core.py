@@ -8,6 +8,7 @@ from typing import Any
 
 from community_flow.adapters.clock import SystemClock
 from community_flow.adapters.keys import KeyRing
+from community_flow.adapters.sql.presence import Presence
 from community_flow.adapters.sql.queries_accounts import SqlAccounts
 from community_flow.adapters.sql.queries_audit import SqlAudit
 from community_flow.adapters.sql.queries_registry import SqlJournal
@@ -19,6 +20,9 @@ from community_flow.services.audit import Audit
 from community_flow.services.registry import Registry
 from community_flow.settings import Settings
 from community_flow.wiring.traffic import Traffic, build_traffic
+
+AWAY = ("OperationalError", "TimeoutError")
+"""What `SqlDatabase.ping` says of a store that does not answer."""
 
 
 @dataclass
@@ -55,4 +59,14 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     audit = Audit(db, SqlAudit(), keys.now("audit").secret, clock)
     registry = Registry(db, SqlJournal(), SqlFoldMarks(), clock)
     accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
-    return Core(settings, clock, db, keys, audit, registry, accounts, build_traffic(settings))
+    core = Core(settings, clock, db, keys, audit, registry, accounts, build_traffic(settings))
+    core.background.append(Presence(db).start)
+    return core
+
+
+def refuse_other_tables(core: Core) -> None:
+    """Raise Conflict for a store of another version. One that is away now is looked at by whoever asks it later."""
+    from community_flow.adapters.sql.migrate import refuse_other
+
+    if core.db.ping() not in AWAY:
+        refuse_other(core.db)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from community_flow.domain.marks import Mark
+from community_flow.ports import Transaction
+from community_flow.ports.flow import FoldQueue
 from community_flow.services.flow import Flow, FoldWorker
 from community_flow.services.footfall import Footfall
 from community_flow.services.passages import Passages
@@ -29,7 +32,15 @@ def flow_parts(core: Core) -> FlowParts:
         from community_flow.adapters.sql.queries_passages import SqlPassages
         from community_flow.adapters.sql.queries_statistics import SqlFootfall
 
-        flow = Flow(core.db, core.registry, SqlFoldQueue(), SqlFoldReports(), SqlFoldRows(), core.signals, core.clock)
+        flow = Flow(
+            core.db,
+            core.registry,
+            _counted(core, SqlFoldQueue()),
+            SqlFoldReports(),
+            SqlFoldRows(),
+            core.signals,
+            core.clock,
+        )
         # Statistics learn in the fold's own transaction from which hour on they are out of date.
         flow.after_fold.append(Footfall(core.db, SqlFootfall(), core.clock).folded)
         pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
@@ -37,6 +48,19 @@ def flow_parts(core: Core) -> FlowParts:
         core.parts["flow"] = FlowParts(flow, passages)
     found: FlowParts = core.parts["flow"]
     return found
+
+
+def _counted(core: Core, queue: FoldQueue) -> FoldQueue:
+    """The queue, with a tally of the marks that are taken from it for /metrics."""
+    take, meter = queue.take, core.traffic.meter
+
+    def counted(tx: Transaction, community: str, subjects: int) -> list[Mark]:
+        marks = take(tx, community, subjects)
+        meter.add("fold_marks_total", len(marks))
+        return marks
+
+    queue.take = counted  # type: ignore[method-assign]
+    return queue
 
 
 def wire(core: Core, app: Flask) -> None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from community_flow.adapters.prometheus import CONTENT_TYPE, PrometheusMeter
+from community_flow.adapters.prometheus import PrometheusMeter
 from community_flow.adapters.sql.group_commit import GroupCommit
 from community_flow.adapters.sql.queries_devices import SqlDevices, SqlTray
-from community_flow.adapters.sql.queries_health import SqlHealth
 from community_flow.adapters.sql.queries_ingest import SqlReports
 from community_flow.adapters.sql.queries_tracing import SqlOrders
 from community_flow.entrypoints import devices as device_routes
-from community_flow.entrypoints import health
 from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.ports import Transaction
 from community_flow.ports.ingest import Once
@@ -60,8 +58,9 @@ def _build_ingest(core: Core) -> IngestParts:
     store = SqlReports(keys.seal)
     trust = Trust(core.db, store, core.registry, core.keys, horizon_of(core), core.clock)
     ingest = Ingest(
-        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, GroupCommit(core.db, store),
-        traffic.reports, traffic.recent, core.signals, traffic.meter, core.clock,
+        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store,
+        GroupCommit(core.db, store, traffic.meter), traffic.reports, traffic.recent,
+        core.signals, traffic.meter, core.clock,
     )  # fmt: skip
     devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, core.clock)
     tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
@@ -85,16 +84,3 @@ def wire(core: Core, app: Flask) -> None:
     app.register_blueprint(
         device_routes.blueprint(parts.devices, parts.tray, parts.trust, parts.keys, core.traffic.codes, core.clock)
     )
-    _wire_health(core, app, parts)
-
-
-def _wire_health(core: Core, app: Flask, parts: IngestParts) -> None:
-    store = SqlHealth(core.db)
-
-    def figures() -> tuple[bytes, str]:
-        parts.meter.observe("store_up", 1 if store.trouble() is None else 0)
-        for name, value in store.figures().items():
-            parts.meter.observe(name, value)
-        return parts.meter.text(), CONTENT_TYPE
-
-    app.register_blueprint(health.blueprint({"store": store.trouble, **core.traffic.checks}, figures))

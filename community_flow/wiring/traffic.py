@@ -13,6 +13,9 @@ from community_flow.settings import Settings
 REPORTS_RATE, REPORTS_BURST = 500, 5_000
 """Bodies (or 16 KiB of one) a second that one device may send: a gate's flood after a day offline passes unhindered."""
 
+FIGURES_FOLDER = "figures"
+"""In the data folder: what each process counts for /metrics."""
+
 CODES_RATE, CODES_BURST = 1 / 6, 10
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from community_flow.adapters.sql.store import SqlDatabase
-from community_flow.ports.ingest import Kept, ReportStore, StoreAway, Submission
+from community_flow.ports.ingest import Kept, Meter, ReportStore, SilentMeter, StoreAway, Submission
 
 MOST_REPORTS = 5_000
 """A group stays small enough that nobody waits long behind it."""
@@ -30,17 +31,18 @@ class _Waiting:
 class GroupCommit:
     """Leader and followers: whoever gets the lock first writes for all who queued; the others find their work done."""
 
-    def __init__(self, db: SqlDatabase, reports: ReportStore) -> None:
-        self.db, self.reports = db, reports
+    def __init__(self, db: SqlDatabase, reports: ReportStore, meter: Meter | None = None) -> None:
+        self.db, self.reports, self.meter = db, reports, meter or SilentMeter()
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._leader = threading.Lock()
         self.groups = 0
 
     def commit(self, submission: Submission) -> Kept:
-        mine = _Waiting(submission)
+        begun_s, mine = time.perf_counter(), _Waiting(submission)
         with self._queue_lock:
             self._queue.append(mine)
+            self.meter.put("commits_waiting", len(self._queue))
         with self._leader:
             while mine.kept is None and mine.trouble is None:
                 self._write(self._take())
@@ -50,6 +52,7 @@ class GroupCommit:
                 why=type(mine.trouble).__name__,
             ) from mine.trouble
         assert mine.kept is not None
+        self.meter.observe("commit_seconds", time.perf_counter() - begun_s)
         return mine.kept
 
     def _take(self) -> list[_Waiting]:
@@ -61,16 +64,20 @@ class GroupCommit:
                     break
                 count += 1
             group, self._queue = self._queue[:count], self._queue[count:]
+            self.meter.put("commits_waiting", len(self._queue))
         return group
 
     def _write(self, group: Sequence[_Waiting]) -> None:
         self.groups += 1
+        begun_s = time.perf_counter()
         try:
             with self.db.write() as tx:
                 kept = self.reports.keep(tx, [each.submission for each in group])
         except TROUBLE as error:
             self._fail(group, error)
             return
+        self.meter.observe("commit_write_seconds", time.perf_counter() - begun_s)
+        self.meter.observe("commit_group_reports", sum(len(each.submission.entries) for each in group))
         for each, found in zip(group, kept, strict=True):
             each.kept = found
 

@@ -1,0 +1,158 @@
+"""/healthz, /readyz and /metrics of real servers whose store or Redis is away, hangs, or comes back."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis as redis_client
+
+from community_flow.settings import Settings
+from community_flow.wiring.ingest import ingest_parts
+from sensors import wire
+from tests.conftest import LiveServer, _start, prepared, serving
+from tests.factories import small_community
+from tests.integration.test_kill import MANAGER, accepted, processes_of
+from tests.services import postgresql_server, redis_server, wait_until
+
+SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+
+
+def get(server: LiveServer, path: str) -> tuple[int, Any]:
+    with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port or 0, timeout=20)) as line:
+        line.request("GET", path)
+        answer = line.getresponse()
+        body = answer.read().decode()
+    return answer.status, json.loads(body) if answer.headers["Content-Type"].startswith("application/") else body
+
+
+def figures(server: LiveServer) -> dict[str, float]:
+    status, text = get(server, "/metrics")
+    assert status == 200
+    found = (SERIES.match(line) for line in text.splitlines())
+    return {f"{each[1]}{{{each[2] or ''}}}": float(each[3]) for each in found if each}
+
+
+@pytest.fixture
+def stores() -> Iterator[tuple[str, str]]:
+    """A PostgreSQL and a Redis of this test's own, to be stopped and gone on with."""
+    for database in _start(postgresql_server):
+        for cache in _start(redis_server):
+            yield database, cache
+
+
+@contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def postgresql_processes(url: str) -> list[int]:
+    """The server and everything it started."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        assert row
+        parent = parent_of(row[0])
+    pids = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    return [parent, *(pid for pid in pids if parent_of(pid) == parent)]
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def test_what_hangs_hangs_no_probe(stores: tuple[str, str], tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "var", database_url=stores[0], redis_url=stores[1])
+    core = prepared(settings)
+    small_community(core)
+    core.db.close()
+    with redis_client.Redis.from_url(stores[1]) as client:
+        redis_pid = int(client.info()["process_id"])
+    with serving(settings) as server:
+        assert get(server, "/readyz") == (
+            200, {"ready": True, "state": "ok", "parts": {"store": "ok", "disk": "ok", "redis": "ok"}},
+        )  # fmt: skip
+        with frozen(redis_pid):
+            status, found = get(server, "/readyz")
+            assert (status, found["state"]) == (200, "degraded")
+            assert found["parts"]["redis"] != "ok"
+            assert figures(server)["flow_redis_up{}"] == 0
+        wait_until(lambda: get(server, "/readyz")[1]["state"] == "ok", "Redis is seen again")
+        with frozen(*postgresql_processes(stores[0])):
+            status, found = get(server, "/readyz")
+            assert (status, found["state"]) == (503, "not ready")
+            assert found["parts"]["store"] == "No answer within a second."
+            assert get(server, "/healthz") == (200, {"alive": True})
+            assert figures(server)["flow_store_up{}"] == 0
+        wait_until(lambda: get(server, "/readyz")[1]["state"] == "ok", "the store is seen again")
+        assert figures(server)["flow_store_up{}"] == 1
+
+
+def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_path: Path) -> None:
+    """Two workers take reports; each scrape counts those of both, also after one of them was killed."""
+    settings = Settings(data_dir=tmp_path / "var", database_url=postgresql_url)
+    _empty_store(postgresql_url)
+    core = prepared(settings)
+    small_community(core)
+    made = ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east")
+    core.db.close()
+    with serving(settings) as server:
+        port = urlsplit(server.url).port or 0
+        wait_until(lambda: len(_workers(figures(server))) == 2, "both workers count")
+        for seq in range(1, 41):  # a connection each, so that both workers get some
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as line:
+                accepted(line, made.token, [one_count(seq).encode()])
+        answers = [figures(server) for _ in range(12)]
+        assert {each['flow_reports_total{outcome="accepted"}'] for each in answers} == {40.0}
+        assert {each["flow_ingest_request_seconds_count{}"] for each in answers} == {40.0}
+        assert {each["flow_bodies_total{}"] for each in answers} == {40.0}
+        shares = _shares(settings.data_dir / "figures")
+        assert min(shares) > 0, f"one worker took everything, so this test shows nothing: {shares}"
+        pid = next(pid for pid in processes_of(server.pid) if pid != server.pid)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(_workers(figures(server))) == 2, "the worker is back")
+        assert figures(server)["flow_bodies_total{}"] == 40.0
+        assert figures(server)["flow_fold_waiting{}"] >= 0
+        assert figures(server)['flow_devices{state="ok"}'] + figures(server)['flow_devices{state="late"}'] == 1
+
+
+def one_count(seq: int) -> wire.Count:
+    return wire.Count(boot=7, seq=seq, at=int(time.time() * 1000), gate="east", direction="in", n=1)
+
+
+def _workers(found: dict[str, float]) -> set[str]:
+    return {name for name in found if name.startswith("process_threads{")}
+
+
+def _shares(folder: Path) -> list[float]:
+    from community_flow.adapters.figures import _read_file
+
+    return [
+        sum(each.value for each in _read_file(path) if each.name == "bodies_total")
+        for path in sorted(folder.glob("*.figures"))
+    ]
+
+
+def _empty_store(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
