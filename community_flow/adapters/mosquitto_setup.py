@@ -76,7 +76,8 @@ def security_file(backend: BrokerAccount, salt: bytes | None = None) -> str:
     hashed = hashlib.pbkdf2_hmac("sha512", backend.password.encode(), salt, HASH_ROUNDS, HASH_BYTES)
     refused = {"publishClientSend": False, "publishClientReceive": False, "subscribe": False, "unsubscribe": True}
     client = {
-        "username": backend.username, "textname": "Community Flow", "roles": [{"rolename": role_name(backend.username)}],
+        "username": backend.username, "textname": "Community Flow",
+        "roles": [{"rolename": role_name(backend.username)}],
         "password": base64.b64encode(hashed).decode(), "salt": base64.b64encode(salt).decode(),
         "iterations": HASH_ROUNDS,
     }  # fmt: skip

@@ -64,10 +64,12 @@ class Folding:
         self._unseen = False
 
     def joins(self, scan: Scan) -> bool:
-        """Whether a scan that passed is further evidence of the latest passage."""
+        """Whether a scan that passed is further evidence of the latest passage. Never of one that began before this
+        fold: a fold resumes before a passage, not inside one."""
         latest = self.state.latest
         return (
             latest is not None
+            and bool(self._evidence)
             and scan.t_ms <= latest.joins_until_ms
             and latest.gate == scan.gate
             and latest.direction == scan.direction
@@ -85,8 +87,6 @@ class Folding:
     def _witness(self, scan: Scan) -> None:
         state, latest = self.state, self.state.latest
         assert latest is not None
-        if not self._evidence:
-            raise AssertionError("a fold resumes before a passage, never inside one")
         self._evidence.append(scan)
         places = self.rules.places(scan.t_ms)
         here = tuple(witnessed(visit, scan.t_ms, places) for visit in state.open) if self._led else state.open

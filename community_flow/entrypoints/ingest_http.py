@@ -5,20 +5,13 @@ Routes made this way are listed in RAW_ROUTES, which the tests of roles, headers
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-import structlog
-
-from community_flow.domain.errors import FlowError, TooMany
+from community_flow.entrypoints.ingest_replies import Refused, reply_of, too_large, unzip
 from community_flow.entrypoints.security import HEADERS, POLICY
-from community_flow.ports.ingest import StoreAway
-from community_flow.services.ingest import Ingest, Untrusted
-from sensors.wire import MAX_BYTES, PATH
-
-log = structlog.get_logger()
+from community_flow.services.ingest import Ingest
+from sensors.wire import MAX_BYTES, PATH, Answer
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 CHUNK = 64 * 1024
@@ -34,21 +27,6 @@ _HEADERS = [
     ("Content-Security-Policy", POLICY),
     ("Cache-Control", "no-store"),
 ]
-
-
-class Refused(Exception):
-    """What is wrong with the request itself."""
-
-    def __init__(self, status: int, code: str, title: str, remedy: str) -> None:
-        super().__init__(title)
-        self.status, self.code, self.title, self.remedy = status, code, title, remedy
-
-
-class Reply(NamedTuple):
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    retry_s: int | None = None
 
 
 REASONS = {
@@ -71,7 +49,7 @@ def reports_route(ingest: Ingest) -> Callable[[dict[str, Any], StartResponse], I
     """The callable for the server's table of raw routes."""
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        reply = _reply(ingest, environ)
+        reply = reply_of(lambda: _accept(ingest, environ))
         headers = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body))), *_HEADERS]
         if reply.retry_s is not None:
             headers.append(("Retry-After", str(reply.retry_s)))
@@ -85,33 +63,12 @@ def reports_route(ingest: Ingest) -> Callable[[dict[str, Any], StartResponse], I
     return answer
 
 
-def _reply(ingest: Ingest, environ: dict[str, Any]) -> Reply:
-    try:
-        return _accept(ingest, environ)
-    except Refused as error:
-        return _problem(error.status, error.code, error.title, error.remedy)
-    except Untrusted as error:
-        return _problem(error.status, error.code, "This device is not trusted.", str(error))
-    except TooMany as error:
-        return _problem(error.status, error.code, "Too many requests.", str(error), error.retry_s)
-    except StoreAway as error:
-        log.error("store away", cause=str(error))
-        return _problem(error.status, error.code, "Nothing can be kept now.", str(error), error.retry_s)
-    except FlowError as error:
-        return _problem(error.status, error.code, "This body cannot be used.", str(error), field=error.field)
-    except Exception:
-        log.exception("ingest failed")
-        remedy = "Nothing of this body was kept by this answer: keep your reports and send them again."
-        return _problem(500, "broken", "Something broke on our side.", remedy)
-
-
-def _accept(ingest: Ingest, environ: dict[str, Any]) -> Reply:
+def _accept(ingest: Ingest, environ: dict[str, Any]) -> Answer:
     if environ["REQUEST_METHOD"] != "POST":
         raise Refused(405, "method", "Only POST is understood here.", "Send reports with POST.")
     # Trust before size: a stranger learns nothing about limits, and nothing of a stranger is read.
     device = ingest.admit(_token(environ), _announced(environ))
-    answer = ingest.accept(device, _body(environ))
-    return Reply(200, msgspec.json.encode(answer))
+    return ingest.accept(device, _body(environ))
 
 
 def _token(environ: dict[str, Any]) -> str:
@@ -137,7 +94,7 @@ def _body(environ: dict[str, Any]) -> bytes:
     if encoding not in ("gzip", "identity", ""):
         raise Refused(415, "encoding", "This encoding is not understood.", "Send it plain or with gzip.")
     raw = _read(environ)
-    return _unzip(raw) if encoding == "gzip" else raw
+    return unzip(raw) if encoding == "gzip" else raw
 
 
 def _read(environ: dict[str, Any]) -> bytes:
@@ -148,7 +105,7 @@ def _read(environ: dict[str, Any]) -> bytes:
     if length and (not length.isdecimal() or len(length) > 15):
         raise Refused(400, "length", "The length is not a number.", "Send a right Content-Length.")
     if length and int(length) > MAX_BYTES:
-        raise _too_large()
+        raise too_large()
     return _gather(environ["wsgi.input"], int(length) if length else None)
 
 
@@ -165,36 +122,5 @@ def _gather(stream: Any, length: int | None) -> bytes:
     if length is not None and len(whole) < length:
         raise Refused(400, "cut-off", "The body broke off.", "Send it again.")
     if len(whole) > MAX_BYTES:
-        raise _too_large()
+        raise too_large()
     return whole
-
-
-def _unzip(raw: bytes) -> bytes:
-    unzip = zlib.decompressobj(wbits=31)
-    try:
-        whole = unzip.decompress(raw, MAX_BYTES + 1)
-    except zlib.error as error:
-        raise Refused(400, "gzip", f"The body is not gzip ({error}).", "Send it again.") from error
-    if len(whole) > MAX_BYTES:
-        raise _too_large()
-    if not unzip.eof:
-        raise Refused(400, "gzip", "The gzip body broke off.", "Send it again.")
-    return whole
-
-
-def _too_large() -> Refused:
-    return Refused(
-        413,
-        "too-large",
-        "The body is too large.",
-        f"Send at most {MAX_BYTES} bytes (unpacked) and 1000 reports at once.",
-    )
-
-
-def _problem(
-    status: int, code: str, title: str, remedy: str, retry_s: int | None = None, field: str | None = None
-) -> Reply:
-    body = {"type": f"about:blank#{code}", "title": title, "status": status, "detail": remedy}
-    if field:
-        body["field"] = field
-    return Reply(status, msgspec.json.encode(body), "application/problem+json", retry_s)

@@ -146,6 +146,10 @@ class TrustReader(Protocol):
         """(device, community) of a token that is good at ``now_ms``."""
         ...
 
+    def of_name(self, tx: Transaction, device: str, now_ms: int) -> tuple[str, str] | None:
+        """(device, community) of a device that has any token that is good at ``now_ms``."""
+        ...
+
 
 class Meter(Protocol):
     """Counters for /metrics; names are Prometheus names without the prefix."""

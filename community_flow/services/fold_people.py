@@ -88,12 +88,16 @@ class PeopleFold:
 
     def _spans(self, tx: Transaction, community: str, rules: Rulebook, groups: Sequence[Group]) -> dict[str, Span]:
         spans: dict[str, Span] = {}
-        subjects = [(subject, group.lo) for group in groups for subject in sorted(group.kin)]
-        ends = self.rows.ends(tx, community, subjects)
-        groups = [self._level(tx, community, group, ends) for group in groups]
-        again = self._fold(tx, community, rules, groups, ends, LOOK_AHEAD_MS, spans)
-        if again:
-            self._fold(tx, community, rules, again, ends, FOREVER_MS, spans)
+        ends: dict[str, StoredEnds] = {}
+        short: list[Group] = []
+        while groups:
+            subjects = [(subject, group.lo) for group in groups for subject in sorted(group.kin)]
+            ends.update(self.rows.ends(tx, community, subjects))
+            groups = [self._level(tx, community, group, ends) for group in groups]
+            groups, cut = self._fold(tx, community, rules, groups, ends, LOOK_AHEAD_MS, spans)
+            short += cut
+        if short:
+            self._fold(tx, community, rules, short, ends, FOREVER_MS, spans)
         return spans
 
     def _level(self, tx: Transaction, community: str, group: Group, ends: dict[str, StoredEnds]) -> Group:
@@ -116,18 +120,23 @@ class PeopleFold:
         ends: Mapping[str, StoredEnds],
         ahead_ms: int,
         spans: dict[str, Span],
-    ) -> list[Group]:
-        """Fold each group; gives back those that have not met their old state within ``ahead_ms``."""
+    ) -> tuple[list[Group], list[Group]]:
+        """Fold each group; gives back those that must resume earlier, and those that have not met their old state
+        within ``ahead_ms``."""
         reach = {group: _reach(group, ends, ahead_ms) for group in groups}
         work = self._read(tx, community, rules, reach, ends)
-        again = []
+        earlier, short = [], []
         for group, (_, to_ms) in reach.items():
+            hollow = [ends[subject].resume for subject in group.kin if _is_hollow(subject, group, work)]
+            if hollow:
+                earlier.append(Group(group.kin, min(filter(None, hollow)), group.hi))
+                continue
             done = {subject: _refolded(subject, group, to_ms, work, rules) for subject in sorted(group.kin)}
             if any(_cut_short(ends[subject], span, to_ms) for subject, span in done.items()):
-                again.append(group)
+                short.append(group)
             else:
                 spans.update(done)
-        return again
+        return earlier, short
 
     def _read(
         self,
@@ -255,6 +264,17 @@ def _first(group: Group, ends: StoredEnds) -> bytes:
     """Where a subject's fold resumes: never before what retention left, whose state is all that is known of earlier."""
     first = group.lo if ends.resume is None else ends.resume
     return first if ends.anchor is None else max(first, ends.anchor)
+
+
+def _is_hollow(subject: str, group: Group, work: Work) -> bool:
+    """Whether the stored passage that the fold would resume before has lost its first report: it was corrected, or the
+    journal gives it to somebody else now, and the mark of that waits for another slice. What then comes first may
+    belong to the passage before."""
+    ends = work.ends[subject]
+    first = _first(group, ends)
+    if first != ends.resume or first == ends.anchor:  # before an anchor there is nothing to resume from
+        return False
+    return next((scan.key for scan in work.scans.get(subject, ()) if scan.key >= first), None) != first
 
 
 def _refolded(subject: str, group: Group, to_ms: int, work: Work, rules: Rulebook) -> Span:

@@ -32,23 +32,33 @@ class Trust:
     ) -> None:
         self.db, self.tokens, self.registry, self.keys = db, tokens, registry, keys
         self.horizon_ms, self.clock = horizon_ms, clock
-        self._known: dict[bytes, tuple[int, Trusted | None]] = {}
+        self._known: dict[bytes | str, tuple[int, Trusted | None]] = {}
         self._lock = threading.Lock()
 
     def of_token(self, token: str) -> Trusted | None:
         """The device behind a token; None when there is none, or it was revoked."""
-        now_ms, token_hash = self.clock.now_ms(), hash_token(token)
+        token_hash = hash_token(token)
+        return self._remembered(token_hash, lambda tx, now_ms: self.tokens.of_token(tx, token_hash, now_ms))
+
+    def of_name(self, device: str) -> Trusted | None:
+        """A device that somebody else has asked for its token; None when it has none that is good."""
+        return self._remembered(device, lambda tx, now_ms: self.tokens.of_name(tx, device, now_ms))
+
+    def _remembered(
+        self, key: bytes | str, look: Callable[[Transaction, int], tuple[str, str] | None]
+    ) -> Trusted | None:
+        now_ms = self.clock.now_ms()
         with self._lock:
-            since_ms, known = self._known.get(token_hash, (0, None))
+            since_ms, known = self._known.get(key, (0, None))
         if known is not None and 0 <= now_ms - since_ms < REMEMBER_MS:
             return known
         with self.db.read() as tx:
-            found = self.tokens.of_token(tx, token_hash, now_ms)
+            found = look(tx, now_ms)
             trusted = None if found is None else self.of_device(tx, *found)
         with self._lock:
             if len(self._known) > 10_000:
                 self._known.clear()
-            self._known[token_hash] = (now_ms, trusted)
+            self._known[key] = (now_ms, trusted)
         return trusted
 
     def of_device(self, tx: Transaction, device: str, community: str, *, even_revoked: bool = False) -> Trusted | None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, select, update
+from sqlalchemy import ColumnElement, Connection, LargeBinary, select, update
 from sqlalchemy.sql.sqltypes import Boolean, Integer, SmallInteger
 
 from community_flow.adapters.sql.metadata import Ms
@@ -77,8 +77,14 @@ class SqlReports:
         tx.execute(references.insert().values(**asdict(reference)))
 
     def of_token(self, tx: Connection, token_hash: bytes, now_ms: int) -> tuple[str, str] | None:
+        return self._trusted(tx, device_tokens.c.token_hash == token_hash, now_ms)
+
+    def of_name(self, tx: Connection, device: str, now_ms: int) -> tuple[str, str] | None:
+        return self._trusted(tx, device_tokens.c.device == device, now_ms)
+
+    def _trusted(self, tx: Connection, named: ColumnElement[bool], now_ms: int) -> tuple[str, str] | None:
         query = select(device_tokens.c.device, device_tokens.c.community).where(
-            device_tokens.c.token_hash == token_hash,
+            named,
             device_tokens.c.revoked_ms.is_(None),
             (device_tokens.c.until_ms.is_(None)) | (device_tokens.c.until_ms > now_ms),
         )
