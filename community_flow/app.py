@@ -17,13 +17,27 @@ from community_flow.entrypoints.problems import translate_errors
 from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
 from community_flow.settings import Settings
-from community_flow.wiring import access, flow, gate, health, ingest, live, registry, retention, review, shell, tracing
+from community_flow.wiring import (
+    access,
+    clock,
+    flow,
+    gate,
+    health,
+    ingest,
+    live,
+    registry,
+    retention,
+    review,
+    shell,
+    tracing,
+)
 from community_flow.wiring.core import Core, build_core, refuse_other_tables
 from community_flow.wiring.traffic import FIGURES_FOLDER
 from web import ROOT
 
 WIRING: tuple[Callable[[Core, Flask], None], ...] = (
     access.wire,
+    clock.wire,
     registry.wire,
     ingest.wire,
     health.wire,

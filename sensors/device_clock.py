@@ -45,8 +45,8 @@ class DeviceClock:
         return self.now() - max(0, self._steady() - int(steady_s * 1000))
 
     def measure(self, sent_ms: int, received_ms: int, server_ms: int) -> None:
-        """Learn the offset from one exchange with the server."""
-        if not 0 <= received_ms - sent_ms <= MOST_ROUND_TRIP_MS:
+        """Learn the offset from one exchange with the server; 0 says that it does not know the time itself."""
+        if server_ms <= 0 or not 0 <= received_ms - sent_ms <= MOST_ROUND_TRIP_MS:
             return
         found = (sent_ms + received_ms) // 2 - server_ms
         if self.skew_ms is None or abs(found - self.skew_ms) > KEEP_MS:

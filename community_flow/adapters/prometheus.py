@@ -56,6 +56,8 @@ FIGURES: dict[str, Figure] = {
     "fold_oldest_mark_seconds": Figure("asked", "Age of the oldest mark that waits to be folded"),
     "tray_open": Figure("asked", "Reports in the tray that wait for a person", ("reason",)),
     "devices": Figure("asked", "Devices by how they are", ("state",)),
+    "clock_believed": Figure("asked", "1 while the server's own clock is believed"),
+    "clock_off_seconds": Figure("asked", "How far the machine's clock is ahead of what it should say, when it is not"),
     "store_up": Figure("asked", "1 when the store answers"),
     "redis_up": Figure("asked", "1 when Redis answers; missing when none is set"),
     "mqtt_up": Figure("asked", "1 when the MQTT broker answers; missing when none is set"),

@@ -57,11 +57,13 @@ def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
 def doctor() -> None:
     """Check folders, keys, store and packages; says what to mend."""
     from community_flow.services.doctor import examine
+    from community_flow.wiring.clock import look_once
     from web import ROOT
 
     known = settings()
     font = Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc")
-    findings = examine(known.data_dir, SqlDatabase(known.store_url).ping, ROOT / "vendor", font)
+    db = SqlDatabase(known.store_url)
+    findings = examine(known.data_dir, db.ping, lambda: look_once(db), ROOT / "vendor", font)
     for finding in findings:
         click.echo(("ok    " if finding.good else "MEND  ") + finding.text)
     if not all(finding.good for finding in findings):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Hold = Literal["future", "server_clock"]
+
+HOLDS: dict[Hold, str] = {
+    "future": "This is dated in the future: release it when its time is right, or dismiss it.",
+    "server_clock": "It came while the server's own clock was wrong: it is released once that is put right.",
+}
 
 
 class KeptReport(NamedTuple):

@@ -57,6 +57,10 @@ ACTIONS = {
     "anomaly.verdict": lazy_gettext("decided on an anomaly"),
     "tray.mended": lazy_gettext("mended a kept report"),
     "tray.dismissed": lazy_gettext("dismissed a kept report"),
+    "clock.wrong": lazy_gettext("noticed that the server’s clock is wrong"),
+    "clock.right": lazy_gettext("noticed that the server’s clock is right again"),
+    "clock.accepted": lazy_gettext("confirmed the server’s clock"),
+    "tray.released": lazy_gettext("let held reports take part"),
     "retention.run": lazy_gettext("deleted what is past its time"),
     "statistics.export": lazy_gettext("exported statistics"),
 }

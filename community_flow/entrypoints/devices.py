@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,7 @@ from community_flow.ports import Clock
 from community_flow.ports.devices import TrayRow
 from community_flow.ports.ingest import Limits, Trusted
 from community_flow.services.devices import GATELESS, ClaimCode, Devices, DeviceState
+from community_flow.services.ingest import NO_TIME
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.tray import Tray
 from community_flow.services.trust import Trust
@@ -85,12 +86,15 @@ class Dismiss(msgspec.Struct, frozen=True):
     reason: Text
 
 
-def blueprint(devices: Devices, tray: Tray, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock) -> Blueprint:
+def blueprint(
+    devices: Devices, tray: Tray, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
+    knows_time: Callable[[], bool],
+) -> Blueprint:  # fmt: skip
     bp = Blueprint("devices", __name__)
     _page_routes(bp, devices)
     _operator_routes(bp, devices)
     _tray_routes(bp, tray)
-    _device_routes(bp, devices, trust, keys, limits, clock)
+    _device_routes(bp, devices, trust, keys, limits, clock, lambda: clock.now_ms() if knows_time() else NO_TIME)
     return bp
 
 
@@ -196,8 +200,9 @@ def _tray_routes(bp: Blueprint, tray: Tray) -> None:
 
 
 def _device_routes(
-    bp: Blueprint, devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock
-) -> None:
+    bp: Blueprint, devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
+    server_ms: Callable[[], int],
+) -> None:  # fmt: skip
     @bp.post("/v1/device/claim")
     @device
     def claim() -> Response:
@@ -224,7 +229,7 @@ def _device_routes(
                 "language": found.about.language,
                 "ingest": {"kid": kid, "key": _base64(public)},
                 "config": found.version,
-                "server_ms": clock.now_ms(),
+                "server_ms": server_ms(),
             }
         )
 

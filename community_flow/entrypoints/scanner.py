@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from community_flow.ports.ingest import Limits, Trusted
 from community_flow.services.devices import Devices
 from community_flow.services.gate import GateDesk
 from community_flow.services.guards import AT_GATES, Guards
+from community_flow.services.ingest import NO_TIME
 from community_flow.services.trust import Trust
 from web import ROOT
 
@@ -73,12 +75,13 @@ class Decide(msgspec.Struct, frozen=True):
 
 
 def blueprint(
-    desk: GateDesk, guards: Guards, trust: Trust, devices: Devices, limits: Limits, clock: Clock
-) -> Blueprint:
+    desk: GateDesk, guards: Guards, trust: Trust, devices: Devices, limits: Limits, clock: Clock,
+    knows_time: Callable[[], bool],
+) -> Blueprint:  # fmt: skip
     bp = Blueprint("scanner", __name__)
     _app_routes(bp)
     _staff_routes(bp, desk, guards, devices)
-    _device_routes(bp, desk, trust, clock)
+    _device_routes(bp, desk, trust, lambda: clock.now_ms() if knows_time() else NO_TIME)
     _shift_routes(bp, guards, trust)
     _asking_routes(bp, desk, guards, trust, limits, clock)
     return bp
@@ -142,7 +145,7 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Device
         return json_response({"operator": guards.set_pin(current_scope(), parse(Pin, request).pin)})
 
 
-def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, clock: Clock) -> None:
+def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, server_ms: Callable[[], int]) -> None:
     @bp.get("/v1/device/passes")
     @device
     def passes() -> BaseResponse:
@@ -157,7 +160,7 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, clock: Clock) ->
         """Counts by zone, who is inside at this gate, outings used."""
         found = desk.state(_trusted(trust))
         # What is known may be some seconds old; the time by which a phone sets its clock may not.
-        return json_response({**asdict(found), "server_ms": clock.now_ms()})
+        return json_response({**asdict(found), "server_ms": server_ms()})
 
 
 def _shift_routes(bp: Blueprint, guards: Guards, trust: Trust) -> None:

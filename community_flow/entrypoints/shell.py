@@ -22,6 +22,9 @@ TABS = 4
 
 AT_GATES = (Role.GUARD, Role.STEWARD, Role.MANAGER, Role.ADMIN)
 
+CLOCK_KEEPERS = (Role.MANAGER, Role.ADMIN)
+"""Who is told on every page that the server's clock is wrong."""
+
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
@@ -56,6 +59,7 @@ class Shell:
     orders: tuple[str, ...]
     here: str
     now_ms: int
+    clock: Any = None
 
 
 PAGES = (
@@ -100,7 +104,7 @@ ROLE_NAMES = {
     Role.RESIDENT: lazy_gettext("Resident"),
 }
 
-Part = Callable[[Scope], Any]
+Part = Callable[..., Any]
 
 
 def dress(app: Flask, clock: Clock, parts: Mapping[str, Part]) -> None:
@@ -143,7 +147,8 @@ def _shell(clock: Clock, parts: Mapping[str, Part]) -> Shell:
     groups = tuple(group for group in (_open_to(each, account.role, scope, parts) for each in PAGES) if group.entries)
     tabs = tuple(entry for group in groups for entry in group.entries)[:TABS]
     orders = tuple(parts["orders_in_force"](scope)) if "orders_in_force" in parts else ()
-    return Shell(account, role_name(account.role), groups, tabs, orders, here, clock.now_ms())
+    warning = parts["clock_banner"]() if "clock_banner" in parts and account.role in CLOCK_KEEPERS else None
+    return Shell(account, role_name(account.role), groups, tabs, orders, here, clock.now_ms(), warning)
 
 
 def _open_to(group: Group, role: Role, scope: Scope, parts: Mapping[str, Part]) -> Group:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from community_flow.domain.errors import FlowError
-from community_flow.domain.reports import KeptReport, Outcome, TrayItem
+from community_flow.domain.reports import Hold, KeptReport, Outcome, TrayItem
 from community_flow.ports import Transaction
 
 
@@ -47,6 +47,8 @@ class Prepared:
     ref_hash: bytes | None = None
     # A wrong signature under a known key: kept as a passage of nobody, counted on the device.
     forged: bool = False
+    # Why it is held back from the fold, None when it is not.
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)

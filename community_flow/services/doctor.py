@@ -18,9 +18,15 @@ class Finding:
     text: str
 
 
-def examine(data_dir: Path, ping_store: Callable[[], str | None], front_end: Path, font: Path) -> list[Finding]:
-    """Every finding, good ones too. ``ping_store`` gives what is wrong with the store, or None."""
-    return [*_folder(data_dir), *_keys(data_dir / "keys"), _store(ping_store), _packages(front_end), _font(font)]
+def examine(
+    data_dir: Path, ping_store: Callable[[], str | None], clock_trouble: Callable[[], str | None], front_end: Path,
+    font: Path,
+) -> list[Finding]:  # fmt: skip
+    """Every finding, good ones too. ``ping_store`` gives what is wrong with the store, or None; so does
+    ``clock_trouble``, which is asked only when the store answers."""
+    store = _store(ping_store)
+    clock = [_clock(clock_trouble())] if store.good else []
+    return [*_folder(data_dir), *_keys(data_dir / "keys"), store, *clock, _packages(front_end), _font(font)]
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
@@ -49,6 +55,10 @@ def _store(ping: Callable[[], str | None]) -> Finding:
     if trouble:
         return Finding(False, f"The store does not answer ({trouble}): check FLOW_DATABASE_URL, then run `init`.")
     return Finding(True, "The store answers.")
+
+
+def _clock(trouble: str | None) -> Finding:
+    return Finding(trouble is None, trouble or "The clock goes on from what is kept.")
 
 
 def _packages(folder: Path) -> Finding:

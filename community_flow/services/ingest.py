@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from community_flow.domain.errors import FlowError, TooMany
@@ -32,6 +32,10 @@ BYTES_PER_COST = 16_384
 """A large body costs its device more of its allowance than a small one."""
 
 
+NO_TIME = 0
+"""What a server answers that does not know the time: the device keeps the offset that it has measured before."""
+
+
 class Untrusted(FlowError):
     """No device that may speak here."""
 
@@ -53,7 +57,10 @@ class Ingest:
         signals: Signals,
         meter: Meter,
         clock: Clock,
+        knows_time: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``knows_time`` is false while the server's own clock is not believed."""
+        self.knows_time = knows_time
         self.db, self.trust, self.labelling, self.store, self.committer = db, trust, labelling, store, committer
         self.limits, self.recent, self.signals, self.meter, self.clock = limits, recent, signals, meter, clock
 
@@ -82,7 +89,7 @@ class Ingest:
         submission = self._prepare(device, decoded, now_ms)
         kept = self.committer.commit(submission)
         self._tell(device, kept)
-        return _answer(decoded.batch, now_ms, kept)
+        return _answer(decoded.batch, now_ms if self.knows_time() else NO_TIME, kept)
 
     def retry(self, device: Trusted, text: str) -> Outcome:
         """One report out of the tray. What still cannot be used stays where it lies."""
@@ -99,7 +106,7 @@ class Ingest:
     def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
         seen = self._seen(device, decoded)
         fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen]
-        batch = self._look_up(self.labelling.open(device, fresh, now_ms))
+        batch = self._look_up(self.labelling.open(device, fresh, now_ms, timed=self.knows_time()))
         labelled = (self.labelling.label(batch, place, each) for place, each in enumerate(fresh))
         entries = [
             SeenBefore(device.device, each.boot, each.seq) if (each.boot, each.seq) in seen else next(labelled)

@@ -16,7 +16,7 @@ import msgspec
 from community_flow.domain import passes, sealing
 from community_flow.domain.marks import report_subject
 from community_flow.domain.passes import Credential, Fault, Proof, Token, Type
-from community_flow.domain.reports import KeptReport, TrayItem
+from community_flow.domain.reports import Hold, KeptReport, TrayItem
 from community_flow.ports.ingest import Prepared, Reference, Trusted
 from community_flow.services import decoding
 from community_flow.services.community_keys import CommunityKeys
@@ -94,6 +94,8 @@ class Batch:
     now_ms: int
     shown: Mapping[int, Shown | Unusable]
     tokens: Mapping[int, Token | Fault]
+    # False while the server's own clock is wrong: then nothing is called late or early by it.
+    timed: bool = True
     keys: Mapping[bytes, bytes] = field(default_factory=dict)
     references: Mapping[bytes, Reference] = field(default_factory=dict)
 
@@ -110,13 +112,13 @@ class Labelling:
         # A printed card shows the same text for two years: its proof is remembered by the text's hash.
         self._cards: dict[bytes, Label] = {}
 
-    def open(self, device: Trusted, reports: Sequence[Report | Malformed], now_ms: int) -> Batch:
+    def open(self, device: Trusted, reports: Sequence[Report | Malformed], now_ms: int, *, timed: bool = True) -> Batch:
         """Open seals and decode passes."""
         shown = {place: self._shown(each) for place, each in enumerate(reports) if isinstance(each, Scan)}
         tokens = {
             place: passes.decode(each.pass_) for place, each in shown.items() if isinstance(each, Shown) and each.pass_
         }
-        return Batch(device, now_ms, shown, tokens)
+        return Batch(device, now_ms, shown, tokens, timed)
 
     def wanted_keys(self, batch: Batch) -> set[bytes]:
         """pass_refs whose public keys are needed."""
@@ -134,7 +136,7 @@ class Labelling:
             return _tray(device, report.boot, report.seq, batch.now_ms, report.reason, report.detail, report.text)
         form = decoding.canonical_bytes(report)
         try:
-            _check_place(device, report, batch.now_ms)
+            _check_place(batch, report)
             label, body, operator = self._label_of(batch, place, report)
         except Unusable as why:
             return _tray(device, report.boot, report.seq, batch.now_ms, why.reason, why.detail, form.decode())
@@ -249,13 +251,14 @@ class _Content(msgspec.Struct, frozen=True, rename={"pass_": "pass"}):
     note: decoding.Long | None = None
 
 
-def _check_place(device: Trusted, report: Report, now_ms: int) -> None:
+def _check_place(batch: Batch, report: Report) -> None:
+    device = batch.device
     gate = getattr(report, "gate", None)
     if gate is not None and gate not in device.gates:
         raise Unusable("foreign_gate", f"This device may not speak of the gate {gate}: enrol it there, then retry.")
     if isinstance(report, Census) and report.zone not in device.zones:
         raise Unusable("foreign_zone", f"There is no zone {report.zone} here: add it, then retry.")
-    if report.t_ms < now_ms - device.horizon_ms:
+    if batch.timed and report.t_ms < batch.now_ms - device.horizon_ms:
         raise Unusable("past_retention", "This is older than what is kept: it can be looked at and dismissed.")
 
 
@@ -276,6 +279,7 @@ def _prepared(
     batch: Batch, report: Report, form: bytes, label: Label, body: str | None, operator: str | None
 ) -> Prepared:
     device, kind = batch.device, _KIND[type(report)]
+    hold = _hold(batch, report)
     scan = report if isinstance(report, Scan) else None
     gated = report if isinstance(report, _AT_GATES) else None
     row = KeptReport(
@@ -306,10 +310,17 @@ def _prepared(
         report.from_ms if isinstance(report, Count) else None,
         body,
         keyed_digest(device, form),
-        report.t_ms > batch.now_ms + FUTURE_MS,
+        hold is not None,
     )
     lost = (report.from_, report.to) if isinstance(report, Gap) else None
-    return Prepared(row, _mark(row, report), form, lost, label.ref_hash, label.forged)
+    return Prepared(row, _mark(row, report), form, lost, label.ref_hash, label.forged, hold)
+
+
+def _hold(batch: Batch, report: Report) -> Hold | None:
+    """Why a report takes no part in anything yet; the tray lets it go when the reason is over."""
+    if not batch.timed:
+        return None if isinstance(report, Gap | Status) else "server_clock"
+    return "future" if report.t_ms > batch.now_ms + FUTURE_MS else None
 
 
 def _mark(row: KeptReport, report: Report) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from community_flow.domain.errors import Conflict
 from community_flow.domain.local_days import DAY_MS, LocalDays
 from community_flow.domain.passages import key_at
 from community_flow.ports import Clock, Database, Transaction
@@ -40,20 +41,23 @@ class Cleared:
 class Retention:
     """``days_kept`` says how many days of a community are kept now: more while an order is in force.
 
+    ``refuse`` raises while the server's clock is in doubt: then nothing may be called old.
     ``count_first`` takes into the hourly counts, which are kept for two years, what is about to go.
     """
 
     def __init__(
         self, db: Database, store: RetentionStore, flow: Flow, days_kept: Callable[[Transaction, str], int],
         count_first: Callable[[Transaction, str], object], audit: AuditLog, clock: Clock,
+        refuse: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self.db, self.store, self.flow = db, store, flow
         self.days_kept, self.count_first = days_kept, count_first
-        self.audit, self.clock = audit, clock
+        self.audit, self.clock, self.refuse = audit, clock, refuse
         self._done: dict[str, int] = {}
 
     def run(self, community: str) -> Cleared:
         """Delete what is due, and derive the rest again in the same transaction. Safe to repeat."""
+        self.refuse()
         self.flow.drain(community)
         with self.db.write() as tx:
             horizon_ms = self._horizon_ms(tx, community)
@@ -77,8 +81,8 @@ class Retention:
             with self.db.read() as tx:
                 today = self._days(tx, community).day(self.clock.now_ms())
             if self._done.get(community) != today:
-                self._done[community] = today
                 found.append(self.run(community))
+                self._done[community] = today
         return found
 
     def watch(self, communities: Callable[[], list[str]]) -> None:
@@ -91,6 +95,8 @@ class Retention:
             time.sleep(LOOK_EVERY_S)
             try:
                 self.due(communities())
+            except Conflict as refused:
+                log.warning("retention refused", why=refused.remedy)
             except Exception:  # the thread's outermost loop: tomorrow is another day
                 log.exception("retention failed")
 

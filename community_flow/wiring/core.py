@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from community_flow.adapters.clock import SystemClock
+from community_flow.adapters.clock import SteadyClock
 from community_flow.adapters.keys import KeyRing
 from community_flow.adapters.sql.presence import Presence
 from community_flow.adapters.sql.queries_accounts import SqlAccounts
@@ -53,7 +53,7 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     """Adapters and the services that everything shares; used by the server and by the command line."""
     from community_flow.adapters.sql.queries_marks import SqlFoldMarks
 
-    clock = clock or SystemClock()
+    clock = clock or SteadyClock()
     keys = KeyRing(settings.data_dir / "keys", settings.key_file)
     db = SqlDatabase(settings.store_url)
     audit = Audit(db, SqlAudit(), keys.now("audit").secret, clock)

@@ -12,6 +12,7 @@ from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.gate import GateDesk
 from community_flow.services.gate_records import GateRecords
 from community_flow.services.guards import Guards
+from community_flow.wiring.clock import knows_time
 from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import ingest_parts
 
@@ -24,5 +25,5 @@ def wire(core: Core, app: Flask) -> None:
     )
     guards = Guards(core.db, SqlGuards(), core.accounts.store, core.audit, core.clock)
     app.register_blueprint(
-        scanner.blueprint(desk, guards, parts.trust, parts.devices, core.traffic.reports, core.clock)
+        scanner.blueprint(desk, guards, parts.trust, parts.devices, core.traffic.reports, core.clock, knows_time(core))
     )

@@ -23,6 +23,7 @@ from community_flow.ports.health import Part, Reading
 from community_flow.services.devices import state_of
 from community_flow.services.health import PATIENCE_S, Probe, patient
 from community_flow.services.patience import Patient
+from community_flow.wiring.clock import server_clock_of
 from community_flow.wiring.core import Core
 
 LOW_BYTES = 500 * 2**20
@@ -42,6 +43,9 @@ def wire(core: Core, app: Flask) -> None:
         return store.trouble()
 
     parts = {"store": Part(store_check, needed=True), "disk": Part(lambda: _disk_trouble(folder))}
+    watch = server_clock_of(core)
+    if watch is not None:
+        parts["clock"] = Part(watch.trouble)
     probe = Probe({**parts, **{name: Part(check) for name, check in twins.items()}})
     # A store that hangs must not hang whoever watches it.
     rows = Patient(store.readings, [Reading("store_up", 0)], lambda _: [Reading("store_up", 0)])
@@ -51,6 +55,9 @@ def wire(core: Core, app: Flask) -> None:
         yield from rows.ask(PATIENCE_S)
         yield from _ups(pings)
         yield from _machine(core)
+        if watch is not None:
+            yield Reading("clock_believed", 1 if watch.judgement.trouble is None else 0)
+            yield Reading("clock_off_seconds", watch.judgement.off_ms / 1000)
 
     def figures() -> tuple[bytes, str]:
         return core.traffic.meter.text(list(readings())), CONTENT_TYPE

@@ -24,6 +24,7 @@ from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
 from community_flow.services.tray import Tray
 from community_flow.services.trust import Trust
+from community_flow.wiring.clock import knows_time
 from community_flow.wiring.core import Core
 from sensors.wire import PATH as REPORTS_PATH
 
@@ -60,7 +61,7 @@ def _build_ingest(core: Core) -> IngestParts:
     ingest = Ingest(
         core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store,
         GroupCommit(core.db, store, traffic.meter), traffic.reports, traffic.recent,
-        core.signals, traffic.meter, core.clock,
+        core.signals, traffic.meter, core.clock, knows_time(core),
     )  # fmt: skip
     devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, core.clock)
     tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
@@ -82,5 +83,7 @@ def wire(core: Core, app: Flask) -> None:
     parts = ingest_parts(core)
     core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
     app.register_blueprint(
-        device_routes.blueprint(parts.devices, parts.tray, parts.trust, parts.keys, core.traffic.codes, core.clock)
+        device_routes.blueprint(
+            parts.devices, parts.tray, parts.trust, parts.keys, core.traffic.codes, core.clock, knows_time(core)
+        )
     )

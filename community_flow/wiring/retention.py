@@ -7,6 +7,7 @@ from flask import Flask
 from community_flow.adapters.sql.queries_retention import SqlRetention
 from community_flow.ports import Transaction
 from community_flow.services.retention import Retention
+from community_flow.wiring.clock import server_clock_of
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import DAY_MS, horizon_of
@@ -21,11 +22,12 @@ def retention_of(core: Core) -> Retention:
         def days_kept(tx: Transaction, community: str) -> int:
             return int(horizon_ms(tx, community) // DAY_MS)
 
-        flow = flow_parts(core).flow
+        flow, watch = flow_parts(core).flow, server_clock_of(core)
         count_first = tracing_parts(core).footfall.refresh
         core.parts["retention"] = Retention(
-            core.db, SqlRetention(), flow, days_kept, count_first, core.audit, core.clock
-        )
+            core.db, SqlRetention(), flow, days_kept, count_first, core.audit, core.clock,
+            *([] if watch is None else [watch.refuse_deletion]),
+        )  # fmt: skip
     found: Retention = core.parts["retention"]
     return found
 

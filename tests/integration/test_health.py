@@ -89,7 +89,7 @@ def test_what_hangs_hangs_no_probe(stores: tuple[str, str], tmp_path: Path) -> N
         redis_pid = int(client.info()["process_id"])
     with serving(settings) as server:
         assert get(server, "/readyz") == (
-            200, {"ready": True, "state": "ok", "parts": {"store": "ok", "disk": "ok", "redis": "ok"}},
+            200, {"ready": True, "state": "ok", "parts": {"store": "ok", "disk": "ok", "clock": "ok", "redis": "ok"}},
         )  # fmt: skip
         with frozen(redis_pid):
             status, found = get(server, "/readyz")

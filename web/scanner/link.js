@@ -151,6 +151,7 @@ export class Link {
 
   /** How far this phone's clock is ahead of the server's: changed only by what a slow answer cannot explain. */
   measured(before, serverMs) {
+    if (serverMs <= 0) return; // its own clock is wrong and it says so: what was measured before is better
     const after = Date.now();
     const skewMs = Math.round((before + after) / 2 - serverMs);
     if (Math.abs(skewMs - this.skewMs) <= (after - before) / 2 + STEADY_MS) return;

@@ -21,7 +21,7 @@ from community_flow.adapters.sql.tables_ingest import device_tokens, references,
 from community_flow.adapters.sql.tables_registry import passes
 from community_flow.domain.marks import report_subject
 from community_flow.domain.passages import report_key
-from community_flow.domain.reports import KeptReport, Outcome, TrayItem
+from community_flow.domain.reports import HOLDS, KeptReport, Outcome, TrayItem
 from community_flow.ports.ingest import Kept, Prepared, Reference, SeenBefore, Submission
 
 Boot = tuple[str, int]
@@ -246,13 +246,13 @@ class _Work:
             self.used.append((f"{row.device}:{row.boot}:{row.seq}", entry.ref_hash))
         if entry.forged:
             self.forged[row.device] += 1
-        if row.held:
-            detail = "This is dated in the future: release it when its time is right, or dismiss it."
+        if entry.hold is not None:
             self._lay(
                 TrayItem(
-                    row.community, row.device, row.boot, row.seq, row.received_ms, "future", detail, "", row.digest
+                    row.community, row.device, row.boot, row.seq, row.received_ms, entry.hold, HOLDS[entry.hold], "",
+                    row.digest,
                 )
-            )
+            )  # fmt: skip
         elif entry.subject is not None:
             key = report_key(row.t_ms, row.device, row.boot, row.seq)
             self.marks.append((row.community, entry.subject, key, key, row.kind))

@@ -109,6 +109,8 @@ tray = Table(
     Column("settled_by", Text),
     Index("uq_tray_once", "device", "boot", "seq", "digest", unique=True),
     Index(None, "community", "state", "id"),
+    # How many wait by reason, a page of one reason, and what is to be let go when its reason is over.
+    Index("ix_tray_state_reason", "state", "reason", "community", "id"),
     sqlite_autoincrement=True,
 )
 
