@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class BadSetting(ValueError):
     """A FLOW_* variable that cannot be used; the message names the remedy."""
+
+
+@dataclass(frozen=True)
+class MqttAddress:
+    """FLOW_MQTT_URL in its parts. ``devices`` is the address by which devices reach the same broker."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    tls: bool
+    ca_file: Path | None
+    devices: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +49,7 @@ class Settings:
             data_dir=Path(env.get("FLOW_DATA_DIR", "var")),
             database_url=_store(env.get("FLOW_DATABASE_URL") or None),
             redis_url=env.get("FLOW_REDIS_URL") or None,
-            mqtt_url=env.get("FLOW_MQTT_URL") or None,
+            mqtt_url=_broker(env.get("FLOW_MQTT_URL") or None),
             host=env.get("FLOW_HOST", "127.0.0.1"),
             port=_whole(env, "FLOW_PORT", 8000, 1, 65_535),
             timezone=_timezone(env),
@@ -48,6 +62,11 @@ class Settings:
     def store_url(self) -> str:
         """SQLAlchemy URL of the store: PostgreSQL when set, else one SQLite file in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir / 'flow.sqlite'}"
+
+    @property
+    def mqtt(self) -> MqttAddress | None:
+        """The MQTT broker; None when reports come over HTTP only."""
+        return None if self.mqtt_url is None else _mqtt_address(self.mqtt_url)
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
@@ -73,3 +92,40 @@ def _store(url: str | None) -> str | None:
     if url is not None and not url.startswith(("postgresql://", "postgresql+", "postgres://", "sqlite://")):
         raise BadSetting("FLOW_DATABASE_URL is not an address: write postgresql://user:password@host/name")
     return url
+
+
+MQTT_FORM = "write mqtts://name:password@host:8883?ca=/path/ca.pem as `python -m community_flow mqtt setup` printed it"
+MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def _broker(url: str | None) -> str | None:
+    if url is not None:
+        _mqtt_address(url)
+    return url
+
+
+def _mqtt_address(url: str) -> MqttAddress:
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query, keep_blank_values=True)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise BadSetting(f"FLOW_MQTT_URL has no usable port ({error}): {MQTT_FORM}") from error
+    if parts.scheme not in MQTT_PORTS or not parts.hostname:
+        raise BadSetting(f"FLOW_MQTT_URL is not an address: {MQTT_FORM}")
+    if not parts.username or not parts.password:
+        raise BadSetting(f"FLOW_MQTT_URL has no name and password: {MQTT_FORM}")
+    if unknown := set(asked) - {"ca", "devices"}:
+        raise BadSetting(f"FLOW_MQTT_URL has {', '.join(sorted(unknown))} after ?, only ca and devices are known")
+    devices, ca_file = asked.get("devices", [""])[0], asked.get("ca", [""])[0]
+    if devices and urlsplit(devices).scheme not in MQTT_PORTS:
+        raise BadSetting("FLOW_MQTT_URL: devices= is not an address: write devices=mqtts://flow.example:8883")
+    return MqttAddress(
+        host=parts.hostname,
+        port=port or MQTT_PORTS[parts.scheme],
+        username=unquote(parts.username),
+        password=unquote(parts.password),
+        tls=parts.scheme == "mqtts",
+        ca_file=Path(ca_file) if ca_file else None,
+        devices=devices or None,
+    )

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
-NAMES = ("card", "table", "ingest", "community", "audit", "session", "delta")
+NAMES = ("card", "table", "ingest", "community", "audit", "session", "delta", "device")
 WRAP_INFO = b"community-flow/key-file/v1"
 
 
@@ -43,8 +43,8 @@ class Key:
 class KeyRing:
     """Reads and makes the keys in one folder.
 
-    card, delta: Ed25519 seeds (32 bytes). ingest: a P-256 private key. table, community, audit, session: 32 random
-    bytes.
+    card, delta: Ed25519 seeds (32 bytes). ingest: a P-256 private key. table, community, audit, session, device:
+    32 random bytes.
     The community key, like card and table, is derived per community by the caller (HKDF over the community's uid).
     """
 

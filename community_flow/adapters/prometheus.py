@@ -43,6 +43,12 @@ FIGURES: dict[str, Figure] = {
     "forged_total": Figure("counter", "Passes with a wrong signature under a known key"),
     "unknown_fields_total": Figure("counter", "Members of reports that this version does not know"),
     "twin_down_total": Figure("counter", "Times that Redis was away and a process went on without it", ("part",)),
+    "mqtt_answers_total": Figure("counter", "Bodies of reports answered over MQTT, by status", ("status",)),
+    "mqtt_dropped_total": Figure("counter", "Messages over MQTT that nobody answers, by cause", ("cause",)),
+    "mqtt_connected_total": Figure("counter", "Times that a process was connected to the MQTT broker"),
+    "mqtt_accounts_waiting_total": Figure(
+        "counter", "Devices enrolled or revoked while the MQTT broker was away: made up for when it is back"
+    ),
     "ingest_request_seconds": Figure("histogram", "Requests of the ingest route, from head to answer", (), SECONDS),
     "commit_seconds": Figure("histogram", "From a decoded body to its commit, waiting included", (), SECONDS),
     "commit_write_seconds": Figure("histogram", "One commit of the store", (), SECONDS),

@@ -16,11 +16,16 @@ WORST_FIRST = ("down", "never", "mismatch", "skewed", "fault", "late", "ok", "re
 
 def state_of(
     last_ms: int | None, now_ms: int, *, skew_ms: int | None = None, mismatch_ms: int | None = None,
-    faults: Sequence[str] = (),
+    faults: Sequence[str] = (), offline_ms: int | None = None,
 ) -> str:  # fmt: skip
-    """The worst that can be said of a device that was last heard of at ``last_ms`` (0 or None: never)."""
+    """The worst that can be said of a device that was last heard of at ``last_ms`` (0 or None: never).
+
+    ``offline_ms`` is when its connection to the broker ended: until it is heard again it is down, not only late.
+    """
     if not last_ms:
         return "never"
+    if offline_ms is not None and offline_ms >= last_ms:
+        return "down"
     if now_ms - last_ms > DOWN_MS:
         return "down"
     if mismatch_ms is not None:

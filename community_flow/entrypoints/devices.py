@@ -278,6 +278,8 @@ def _public(each: DeviceState) -> dict[str, Any]:
         "state": each.state,
         "last_ms": (status.last_ms or None) if status else None,
         "skew_ms": status.skew_ms if status else None,
+        "link": status.link if status else None,
+        "link_ms": status.link_ms if status else None,
         "queue": status.queue if status else None,
         "version": status.version if status else None,
         "faults": status.faults if status else [],

@@ -28,6 +28,27 @@ class BrokerAccount:
     mark: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message as it came; whether it is any good, nobody has looked yet."""
+
+    topic: str
+    body: bytes
+    retained: bool
+    encoding: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message of ours."""
+
+    topic: str
+    body: bytes
+    content_type: str
+    correlation: bytes | None = None
+
+
 class Broker(Protocol):
     def accounts(self) -> Mapping[str, str]:
         """Mark of every account by its name; raises BrokerAway."""

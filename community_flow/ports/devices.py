@@ -32,6 +32,14 @@ class DeviceStatus:
     unknown_fields: int
     held: int
     mismatch_ms: int | None
+    # online or offline at the MQTT broker, and since when; None for a device that speaks HTTP.
+    link: str | None = None
+    link_ms: int | None = None
+
+    @property
+    def offline_ms(self) -> int | None:
+        """Since when its connection to the broker is gone; None while it is there, or there never was one."""
+        return self.link_ms if self.link == "offline" else None
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,12 @@ class DeviceStore(Protocol):
         ...
 
     def add_token(
-        self, tx: Transaction, device: str, community: str, token_hash: bytes, now_ms: int, account: str
+        self, tx: Transaction, device: str, community: str, token_hash: bytes, seed: bytes, now_ms: int, account: str
     ) -> None: ...
+
+    def seeds(self, tx: Transaction, now_ms: int) -> dict[str, bytes]:
+        """Seed of the newest token that is good at ``now_ms``, of every device that has one."""
+        ...
 
     def revoke_tokens(self, tx: Transaction, device: str, now_ms: int, *, until_ms: int | None = None) -> None:
         """End every token of the device: at once, or at ``until_ms``."""
@@ -70,6 +82,10 @@ class DeviceStore(Protocol):
     def statuses(self, tx: Transaction, scope: Scope) -> dict[str, DeviceStatus]: ...
 
     def clear_mismatch(self, tx: Transaction, scope: Scope, device: str) -> None: ...
+
+    def link(self, tx: Transaction, device: str, link: str, now_ms: int) -> str | None:
+        """Note that the device is now online or offline at the broker; its community when that is new."""
+        ...
 
 
 @dataclass(frozen=True)

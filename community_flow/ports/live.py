@@ -31,6 +31,8 @@ class DeviceSeen:
     faults: Sequence[str]
     skew_ms: int | None = None
     mismatch_ms: int | None = None
+    # Since when its connection to the MQTT broker is gone.
+    offline_ms: int | None = None
 
 
 class ZoneCount(Protocol):

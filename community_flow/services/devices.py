@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditLog, Look
 from community_flow.ports.devices import Claim, DeviceStatus, DeviceStore
 from community_flow.ports.ingest import Trusted
+from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.registry import Change, Registry
 from community_flow.services.trust import Trust, hash_token
 
@@ -85,10 +86,19 @@ class Devices:
     """The one place that enrols and ends devices."""
 
     def __init__(
-        self, db: Database, store: DeviceStore, registry: Registry, audit: AuditLog, trust: Trust, clock: Clock
+        self,
+        db: Database,
+        store: DeviceStore,
+        registry: Registry,
+        audit: AuditLog,
+        trust: Trust,
+        tokens: DeviceTokens,
+        clock: Clock,
     ) -> None:
         self.db, self.store, self.registry = db, store, registry
-        self.audit, self.trust, self.clock = audit, trust, clock
+        self.audit, self.trust, self.tokens, self.clock = audit, trust, tokens, clock
+        self.after_change: list[Callable[[str], None]] = []
+        """Called with a device that got a token or lost it, once that is committed."""
 
     def enrol(
         self,
@@ -105,6 +115,7 @@ class Devices:
         with self.db.write() as tx:
             device = self._add(tx, scope, community, kind, gate, names, device, valid_from_ms)
             token = self._new_token(tx, scope.account, device, community)
+        self._changed(device)
         return Enrolled(device, token, community)
 
     def invite(
@@ -133,7 +144,7 @@ class Devices:
             self.store.revoke_tokens(tx, claim.device, now_ms)
             token = self._new_token(tx, "claim", claim.device, claim.community)
             self._log(tx, "device", claim.community, "device.claim", claim.device)
-        self.trust.forget()
+        self._changed(claim.device)
         return Enrolled(claim.device, token, claim.community)
 
     def rotate(self, scope: Scope, device: str) -> Enrolled:
@@ -145,7 +156,7 @@ class Devices:
             self.store.revoke_tokens(tx, device, self.clock.now_ms())
             token = self._new_token(tx, scope.account, device, community)
             self._log(tx, scope, community, "device.rotate", device)
-        self.trust.forget()
+        self._changed(device)
         return Enrolled(device, token, community)
 
     def revoke(self, scope: Scope, device: str) -> None:
@@ -159,7 +170,7 @@ class Devices:
             self.registry.record(tx, [Change(community, "device", device, now_ms, ended)], scope.account)
             self.store.revoke_tokens(tx, device, now_ms)
             self._log(tx, scope, community, "device.revoke", device)
-        self.trust.forget()
+        self._changed(device)
 
     def clear_mismatch(self, scope: Scope, device: str) -> None:
         """Somebody has looked at why the same number came with other content."""
@@ -238,9 +249,14 @@ class Devices:
         return found
 
     def _new_token(self, tx: Transaction, account: str, device: str, community: str) -> str:
-        token = "cfd_" + secrets.token_urlsafe(32)
-        self.store.add_token(tx, device, community, hash_token(token), self.clock.now_ms(), account)
+        seed, token = self.tokens.new()
+        self.store.add_token(tx, device, community, hash_token(token), seed, self.clock.now_ms(), account)
         return token
+
+    def _changed(self, device: str) -> None:
+        self.trust.forget()
+        for tell in self.after_change:
+            tell(device)
 
     def _new_code(self, tx: Transaction, scope: Scope, device: str, community: str) -> ClaimCode:
         code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
@@ -274,8 +290,9 @@ def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
     if status is None:
         return "never"
     return device_state.state_of(
-        status.last_ms, now_ms, skew_ms=status.skew_ms, mismatch_ms=status.mismatch_ms, faults=status.faults
-    )
+        status.last_ms, now_ms, skew_ms=status.skew_ms, mismatch_ms=status.mismatch_ms, faults=status.faults,
+        offline_ms=status.offline_ms,
+    )  # fmt: skip
 
 
 def new_device_id() -> str:

@@ -205,7 +205,10 @@ def device_state(seen: DeviceSeen | None, now_ms: int) -> str:
     """As on the page of devices."""
     if seen is None:
         return "never"
-    return state_of(seen.last_ms, now_ms, skew_ms=seen.skew_ms, mismatch_ms=seen.mismatch_ms, faults=seen.faults)
+    return state_of(
+        seen.last_ms, now_ms, skew_ms=seen.skew_ms, mismatch_ms=seen.mismatch_ms, faults=seen.faults,
+        offline_ms=seen.offline_ms,
+    )  # fmt: skip
 
 
 def series(

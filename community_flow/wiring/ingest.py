@@ -17,6 +17,7 @@ from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.ports import Transaction
 from community_flow.ports.ingest import Once
 from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices
 from community_flow.services.ingest import Ingest
 from community_flow.services.ingest_keys import IngestKeys
@@ -26,6 +27,7 @@ from community_flow.services.tray import Tray
 from community_flow.services.trust import Trust
 from community_flow.wiring.clock import knows_time
 from community_flow.wiring.core import Core
+from community_flow.wiring.mqtt import device_links
 from sensors.wire import PATH as REPORTS_PATH
 
 DAY_MS = 86_400_000
@@ -63,7 +65,9 @@ def _build_ingest(core: Core) -> IngestParts:
         GroupCommit(core.db, store, traffic.meter), traffic.reports, traffic.recent,
         core.signals, traffic.meter, core.clock, knows_time(core),
     )  # fmt: skip
-    devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, core.clock)
+    devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, DeviceTokens(core.keys), core.clock)
+    if (links := device_links(core)) is not None:
+        devices.after_change.append(links.changed)
     tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
     return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once)
 

@@ -173,6 +173,12 @@ CAMERA = Device(names={"en": "Camera"}, gate="east", kind="camera")
     ("status", "state"),
     [
         (None, "never"),
+        (
+            replace(FINE, link="offline", link_ms=NOW_MS),
+            "down",
+        ),  # its last will says so: nobody waits a quarter of an hour
+        (replace(FINE, link="offline", link_ms=FINE.last_ms - 1), "ok"),  # heard since, over HTTP
+        (replace(FINE, link="online", link_ms=NOW_MS), "ok"),
         (replace(FINE, last_ms=0), "never"),  # enrolled, not heard yet
         (FINE, "ok"),
         (replace(FINE, last_ms=NOW_MS - 3 * MINUTE_MS), "ok"),  # three minutes are still in time

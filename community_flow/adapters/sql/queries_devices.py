@@ -21,13 +21,22 @@ class SqlDevices:
         insert_ignore(tx, device_status, [row])
 
     def add_token(
-        self, tx: Connection, device: str, community: str, token_hash: bytes, now_ms: int, account: str
+        self, tx: Connection, device: str, community: str, token_hash: bytes, seed: bytes, now_ms: int, account: str
     ) -> None:
         tx.execute(
             device_tokens.insert().values(
-                token_hash=token_hash, device=device, community=community, created_ms=now_ms, created_by=account
+                token_hash=token_hash, device=device, community=community, created_ms=now_ms, created_by=account,
+                seed=seed,
             )
+        )  # fmt: skip
+
+    def seeds(self, tx: Connection, now_ms: int) -> dict[str, bytes]:
+        good = device_tokens.c.revoked_ms.is_(None) & (
+            device_tokens.c.until_ms.is_(None) | (device_tokens.c.until_ms > now_ms)
         )
+        query = select(device_tokens.c.device, device_tokens.c.seed).where(good, device_tokens.c.seed.is_not(None))
+        rows = tx.execute(query.order_by(device_tokens.c.created_ms))
+        return {device: bytes(seed) for device, seed in rows}
 
     def revoke_tokens(self, tx: Connection, device: str, now_ms: int, *, until_ms: int | None = None) -> None:
         live = (device_tokens.c.device == device) & device_tokens.c.revoked_ms.is_(None)
@@ -58,6 +67,12 @@ class SqlDevices:
     def clear_mismatch(self, tx: Connection, scope: Scope, device: str) -> None:
         mine = within(device_status.c.community, scope) & (device_status.c.device == device)
         tx.execute(update(device_status).where(mine).values(mismatch_ms=None))
+
+    def link(self, tx: Connection, device: str, link: str, now_ms: int) -> str | None:
+        other = device_status.c.link.is_(None) | (device_status.c.link != link)
+        changed = update(device_status).where(device_status.c.device == device, other)
+        row = tx.execute(changed.values(link=link, link_ms=now_ms).returning(device_status.c.community)).first()
+        return None if row is None else str(row.community)
 
 
 def _status(row: dict[str, object]) -> DeviceStatus:

@@ -82,12 +82,14 @@ class SqlLive:
                 device_status.c.faults,
                 device_status.c.skew_ms,
                 device_status.c.mismatch_ms,
+                device_status.c.link,
+                device_status.c.link_ms,
             ).where(within(device_status.c.community, scope))
         )
         return [
             DeviceSeen(
                 row.device, row.last_ms, row.last_report_ms, row.queue, tuple(row.faults or ()), row.skew_ms,
-                row.mismatch_ms,
+                row.mismatch_ms, row.link_ms if row.link == "offline" else None,
             )
             for row in rows
         ]  # fmt: skip

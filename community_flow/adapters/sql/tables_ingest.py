@@ -137,6 +137,8 @@ device_tokens = Table(
     Column("revoked_ms", Ms),
     # A rotated token works a little longer, so that a device that asked twice is not locked out.
     Column("until_ms", Ms),
+    # What the token is made of, with a key that is not in the store; null for tokens of the first version.
+    Column("seed", LargeBinary(17)),
     Index(None, "device"),
 )
 
@@ -174,6 +176,9 @@ device_status = Table(
     Column("unknown_fields", Ms, nullable=False),
     Column("held", Ms, nullable=False),
     Column("mismatch_ms", Ms),  # when the same number last came with other content; cleared by a person
+    # online or offline at the MQTT broker, and since when; null for a device that speaks HTTP.
+    Column("link", Text),
+    Column("link_ms", Ms),
     Index(None, "community"),
 )
 

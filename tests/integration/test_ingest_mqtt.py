@@ -1,0 +1,226 @@
+"""Reports over a real Mosquitto into a real `serve`: what is taken, what is dropped, what blocks nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from community_flow.adapters.sql.tables_ingest import reports, tray
+from community_flow.domain.scope import Role, Scope
+from community_flow.services.devices import Enrolled
+from community_flow.settings import Settings
+from community_flow.wiring.core import Core
+from community_flow.wiring.ingest import IngestParts, ingest_parts
+from sensors import wire
+from tests.conftest import LiveServer, prepared, serving
+from tests.factories import small_community
+from tests.mqtt_parts import Talker, talking
+from tests.services import wait_until
+
+MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
+
+
+@dataclass
+class Site:
+    """A server that takes reports from a broker, and a second look into its store."""
+
+    server: LiveServer
+    core: Core
+    url: str
+
+    @property
+    def parts(self) -> IngestParts:
+        return ingest_parts(self.core)
+
+    def enrol(self) -> Enrolled:
+        return self.parts.devices.enrol(MANAGER, "garden", "camera", "east")
+
+    def kept(self, device: str) -> list[int]:
+        with self.core.db.read() as tx:
+            mine = select(reports.c.seq).where(reports.c.device == device).order_by(reports.c.seq)
+            return list(tx.execute(mine).scalars())
+
+    def trayed(self, device: str) -> int:
+        with self.core.db.read() as tx:
+            return int(tx.execute(select(func.count()).where(tray.c.device == device)).scalar_one())
+
+    def figure(self, name: str) -> float:
+        with urllib.request.urlopen(f"{self.server.url}/metrics", timeout=10) as answer:
+            found = re.search(rf"^flow_{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def state(self, device: str) -> tuple[str, str | None]:
+        (found,) = [each for each in self.parts.devices.list(MANAGER) if each.device == device]
+        return found.state, found.status.link if found.status else None
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, mqtt_url: str) -> Iterator[Site]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("mqtt") / "var", mqtt_url=mqtt_url)
+    core = prepared(settings)
+    small_community(core)
+    with serving(settings) as server:
+        site = Site(server, core, mqtt_url)
+        wait_until(lambda: site.figure("mqtt_up") == 1, "the server's connection to the broker")
+        yield site
+    core.db.close()
+
+
+@pytest.fixture
+def camera(site: Site) -> Enrolled:
+    return site.enrol()
+
+
+@pytest.fixture
+def talker(site: Site, camera: Enrolled) -> Iterator[Talker]:
+    with talking(site.url, camera.device, camera.token) as talker:
+        yield talker
+
+
+def count(seq: int, **members: Any) -> str:
+    now_ms = int(time.time() * 1000)
+    given: dict[str, Any] = {"boot": 7, "seq": seq, "at": now_ms, "gate": "east", "direction": "in", "n": 1}
+    return wire.Count(**(given | members)).encode()
+
+
+def body(*seqs: int, batch: str = "b") -> bytes:
+    return wire.body(batch, [count(seq) for seq in seqs])
+
+
+def test_reports_are_kept_and_answered_with_their_batch(site: Site, camera: Enrolled, talker: Talker) -> None:
+    assert talker.report(body(1, 2, 3, batch="first"), correlation=b"c-1") == "Success"
+    heard = talker.heard.get(timeout=20)
+    answer = wire.answer_from(bytes(heard.payload))
+    assert (answer.batch, [each.outcome for each in answer.results]) == ("first", ["accepted"] * 3)
+    assert heard.topic == f"flow/{camera.device}/acks"
+    assert not heard.retain
+    found: Any = heard.properties
+    assert found.CorrelationData == b"c-1"
+    assert found.ContentType == "application/json"
+    assert site.kept(camera.device) == [1, 2, 3]  # before the answer came, so now
+
+
+def test_the_same_reports_again_are_duplicates(site: Site, camera: Enrolled, talker: Talker) -> None:
+    sent = body(1, 2)
+    for outcome in ("accepted", "duplicate"):
+        talker.report(sent)
+        assert [each["outcome"] for each in talker.answer()["results"]] == [outcome] * 2
+    assert site.kept(camera.device) == [1, 2]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", ""])
+def test_gzip_is_understood_named_or_not(talker: Talker, encoding: str) -> None:
+    talker.report(gzip.compress(body(1)), encoding=encoding)
+    assert talker.answer()["results"][0]["outcome"] == "accepted"
+
+
+POISON = {
+    "nothing": (b"", 422), "cut off": (b"{", 422), "a list": (b"[]", 422), "not UTF-8": (b"\xff\xfe\x00", 422),
+    "no reports": (b'{"batch":"p"}', 422), "brackets": (b"[" * 50_000, 422), "broken gzip": (b"\x1f\x8b\x08zzz", 400),
+    "a bomb": (gzip.compress(b" " * 50_000_000), 413), "a mebibyte and one": (b" " * (wire.MAX_BYTES + 1), 413),
+    "too many": (wire.body("p", [count(seq) for seq in range(1, 1_002)]), 413),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POISON)
+def test_poison_gets_its_answer_and_never_blocks_the_next(
+    site: Site, camera: Enrolled, talker: Talker, name: str
+) -> None:
+    poison, status = POISON[name]
+    talker.report(poison, correlation=b"p")
+    talker.report(body(1, batch="good"))
+    answers = [talker.answer(), talker.answer()]
+    problem = next(each for each in answers if "status" in each)
+    assert (problem["status"], problem["batch"]) == (status, "p")
+    assert problem["detail"]
+    assert next(each for each in answers if "results" in each)["batch"] == "good"
+    assert site.kept(camera.device) == [1]
+
+
+def test_what_cannot_be_used_is_in_the_tray_and_answered(site: Site, camera: Enrolled, talker: Talker) -> None:
+    talker.report(wire.body("t", [count(1, gate="west"), '{"boot":7,"seq":2,"at":1,"kind":"teleport"}']))
+    assert [each["reason"] for each in talker.answer()["results"]] == ["foreign_gate", "unknown_kind"]
+    assert site.trayed(camera.device) == 2
+
+
+def test_a_retained_publish_is_dropped_and_counted(site: Site, camera: Enrolled, talker: Talker) -> None:
+    name = 'mqtt_dropped_total{cause="retained"}'
+    before = site.figure(name)
+    talker.report(body(1), retain=True)
+    talker.report(body(2, batch="live"))
+    assert talker.answer()["batch"] == "live"
+    wait_until(lambda: site.figure(name) == before + 1, "the count of what was dropped")
+    assert site.kept(camera.device) == [2]
+
+
+def test_a_device_speaks_for_no_other(site: Site, camera: Enrolled, talker: Talker) -> None:
+    other = site.enrol()
+    assert talker.publish(f"flow/{other.device}/reports", body(1)) == "Not authorized"
+    talker.report(body(1))
+    assert talker.answer()["results"][0]["outcome"] == "accepted"
+    assert (site.kept(other.device), site.kept(camera.device)) == ([], [1])
+
+
+def test_a_revoked_device_is_cut_at_once_and_not_let_in_again(site: Site, camera: Enrolled, talker: Talker) -> None:
+    talker.report(body(1))
+    talker.answer()
+    site.parts.devices.revoke(MANAGER, camera.device)
+    assert talker.cut.wait(5)
+    again = Talker(site.url, camera.device, camera.token)
+    again.close()
+    assert again.welcome == "Not authorized"
+
+
+def test_a_last_will_shows_a_device_as_down_and_cannot_touch_another(site: Site) -> None:
+    mine, other = site.enrol(), site.enrol()
+    for each in (mine, other):
+        with talking(site.url, each.device, each.token) as talker:
+            talker.report(body(1))
+            talker.answer()
+            assert talker.publish(f"flow/{each.device}/status", b"online", retain=True) == "Success"
+    wait_until(lambda: site.state(other.device) == ("ok", "online"), "both are online")
+    forger = Talker(site.url, mine.device, mine.token, will=f"flow/{other.device}/status")
+    forger.drop()
+    honest = Talker(site.url, mine.device, mine.token, will=f"flow/{mine.device}/status")
+    honest.drop()
+    wait_until(lambda: site.state(mine.device) == ("down", "offline"), "the will is read")
+    assert site.state(other.device) == ("ok", "online")
+
+
+def test_a_device_that_floods_is_told_when_to_come_back(site: Site, camera: Enrolled, talker: Talker) -> None:
+    dear = b'{"batch":"f","reports":[]}' + b" " * 1_000_000
+    for _ in range(400):
+        talker.report(dear)
+        answer = talker.answer()
+        if "status" in answer:
+            break
+    assert (answer["status"], answer["batch"]) == (429, "f")
+    assert answer["retry_s"] >= 1
+
+
+def test_a_flood_of_ten_thousand_reports_gives_exact_rows(site: Site) -> None:
+    """Sent three times over by ten devices at once, without waiting for any answer."""
+    devices = [site.enrol() for _ in range(10)]
+    bodies = [body(*range(start, start + 20), batch=f"n{start}") for start in range(1, 1_001, 20)]
+    talkers = [Talker(site.url, each.device, each.token) for each in devices]
+    try:
+        for talker in talkers:
+            talker.subscribe(f"flow/{talker.name}/acks")
+        for sent in bodies * 3:
+            for talker in talkers:
+                talker.client.publish(f"flow/{talker.name}/reports", sent, 1)
+        answered = [{talker.answer(60)["batch"] for _ in range(len(bodies) * 3)} for talker in talkers]
+    finally:
+        for talker in talkers:
+            talker.close()
+    assert answered == [{json.loads(each)["batch"] for each in bodies}] * 10
+    assert all(site.kept(each.device) == list(range(1, 1_001)) for each in devices)
