@@ -41,6 +41,10 @@ class Settings:
     retention_days: int = 7
     key_file: Path | None = None
     demo: bool = False
+    backup_dir: Path | None = None
+    backup_keep: int = 14
+    backup_passphrase_file: Path | None = None
+    log: str | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -54,8 +58,12 @@ class Settings:
             port=_whole(env, "FLOW_PORT", 8000, 1, 65_535),
             timezone=_timezone(env),
             retention_days=_whole(env, "FLOW_RETENTION_DAYS", 7, 1, 60),
-            key_file=Path(env["FLOW_KEY_FILE"]) if env.get("FLOW_KEY_FILE") else None,
+            key_file=_path(env, "FLOW_KEY_FILE"),
             demo=env.get("FLOW_DEMO", "") == "1",
+            backup_dir=_path(env, "FLOW_BACKUP_DIR"),
+            backup_keep=_whole(env, "FLOW_BACKUP_KEEP", 14, 1, 1_000),
+            backup_passphrase_file=_path(env, "FLOW_BACKUP_PASSPHRASE_FILE"),
+            log=_one_of(env, "FLOW_LOG", ("json", "text")),
         )
 
     @property
@@ -77,6 +85,17 @@ def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: in
         remedy = f"give a whole number from {least} to {most}, or leave it out for {default}"
         raise BadSetting(f"{name} is {text!r}: {remedy}")
     return int(text)
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]) if env.get(name) else None
+
+
+def _one_of(env: Mapping[str, str], name: str, known: tuple[str, ...]) -> str | None:
+    text = env.get(name, "")
+    if text and text not in known:
+        raise BadSetting(f"{name} is {text!r}: give one of {', '.join(known)}, or leave it out")
+    return text or None
 
 
 def _timezone(env: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
@@ -98,7 +99,10 @@ class KeyRing:
         if body["wrapped"]:
             if self._wrapping is None:
                 raise KeyTrouble(f"{path} is wrapped: set FLOW_KEY_FILE to the file it was wrapped with.")
-            secret = AESGCM(self._wrapping).decrypt(secret[:12], secret[12:], f"{name}-{body['id']}".encode())
+            try:
+                secret = AESGCM(self._wrapping).decrypt(secret[:12], secret[12:], f"{name}-{body['id']}".encode())
+            except InvalidTag as error:
+                raise KeyTrouble(f"{path} was wrapped with another FLOW_KEY_FILE: set that one.") from error
         return Key(name, body["id"], body["from_ms"], secret)
 
     def _wrap(self, secret: bytes, name: str, number: int) -> str:

@@ -27,6 +27,8 @@ COMMANDS = {
     "export": "community_flow.commands.tracing:export",
     "demo": "community_flow.commands.demo:demo",
     "retention": "community_flow.commands.retention:retention",
+    "backup": "community_flow.commands.backup:backup",
+    "restore": "community_flow.commands.backup:restore",
     "doctor": "community_flow.commands.server:doctor",
 }
 

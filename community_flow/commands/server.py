@@ -41,6 +41,7 @@ def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
     known = settings()
     lock = hold_data_folder(known)
     core = prepare(known, holding=True)
+    _refuse_unsealed_nights(known)
     demo = demo or known.demo
     address = (host or (EVERYWHERE if tls else known.host), port or known.port)
     _check_free(address)
@@ -75,9 +76,22 @@ def prepare(known: Settings, *, holding: bool = False) -> Core:
     from community_flow.adapters.keys import KeyRing
 
     make_data_folder(known)
+    _finish_restore(known, holding)
     KeyRing(known.data_dir / "keys", known.key_file).ensure()
     _bring_up(known, holding)
     return build_core(known)
+
+
+def _finish_restore(known: Settings, holding: bool) -> None:
+    from community_flow.services.restore import interrupted
+
+    if interrupted(known.data_dir):
+        from community_flow.wiring.backup import finish_restore
+
+        with ExitStack() as held:
+            if not holding:
+                held.enter_context(hold_data_folder(known))
+            finish_restore(known)
 
 
 def _bring_up(known: Settings, holding: bool) -> None:
@@ -121,6 +135,7 @@ def hold_data_folder(known: Settings) -> IO[str]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        file.close()
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
         raise click.ClickException(
@@ -139,6 +154,13 @@ def _check_free(address: tuple[str, int]) -> None:
             raise click.ClickException(
                 f"Port {address[1]} on {address[0]} cannot be used ({error.strerror}): choose another with --port."
             ) from error
+
+
+def _refuse_unsealed_nights(known: Settings) -> None:
+    if known.backup_dir is not None:
+        from community_flow.wiring.backup import secret_to_seal
+
+        secret_to_seal(known, None, in_clear=False)
 
 
 def _certificate(known: Settings) -> tuple[Path, Path]:

@@ -13,16 +13,20 @@ from community_flow.adapters.sql.queries_accounts import SqlAccounts
 from community_flow.adapters.sql.queries_audit import SqlAudit
 from community_flow.adapters.sql.queries_registry import SqlJournal
 from community_flow.adapters.sql.store import SqlDatabase
+from community_flow.domain.errors import Conflict
 from community_flow.ports import Clock
 from community_flow.ports.ingest import Signals
 from community_flow.services.accounts import Accounts
 from community_flow.services.audit import Audit
 from community_flow.services.registry import Registry
+from community_flow.services.restore import interrupted
 from community_flow.settings import Settings
 from community_flow.wiring.traffic import Traffic, build_traffic
 
 AWAY = ("OperationalError", "TimeoutError")
 """What `SqlDatabase.ping` says of a store that does not answer."""
+
+HALF_RESTORED = "A restore was interrupted: run `python -m community_flow init` to bring it to its end."
 
 
 @dataclass
@@ -53,6 +57,8 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     """Adapters and the services that everything shares; used by the server and by the command line."""
     from community_flow.adapters.sql.queries_marks import SqlFoldMarks
 
+    if interrupted(settings.data_dir):
+        raise Conflict(HALF_RESTORED)
     clock = clock or SteadyClock()
     keys = KeyRing(settings.data_dir / "keys", settings.key_file)
     db = SqlDatabase(settings.store_url)
