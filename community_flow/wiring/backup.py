@@ -13,7 +13,7 @@ import structlog
 
 from community_flow import __version__
 from community_flow.adapters.archive import ArchiveReader, ArchiveWriter, Secret
-from community_flow.adapters.clock import SystemClock
+from community_flow.adapters.clock import SteadyClock
 from community_flow.adapters.keys import KeyRing
 from community_flow.adapters.locks import folder_lock
 from community_flow.adapters.sql.copy_postgresql import PostgresqlCopy
@@ -113,7 +113,7 @@ def restore_of(settings: Settings, db: SqlDatabase) -> Restore:
 def _seal(settings: Settings, tx: Transaction, staged: Path) -> str:
     """The backup's log is whole under the backup's own key, and from now on it says that this was restored."""
     key = KeyRing(staged / "keys", settings.key_file).now("audit").secret
-    audit = Audit(_Within(tx), SqlAudit(), key, SystemClock())
+    audit = Audit(_Within(tx), SqlAudit(), key, SteadyClock())
     verified = audit.verify()
     if verified.broken_at is not None:
         raise Conflict(NOT_WHOLE, row=verified.broken_at)
