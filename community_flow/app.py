@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -101,9 +103,25 @@ def _keep_logs_nameless() -> None:
 def start_background(app: Flask) -> None:
     """Begin the worker's threads (fold, jobs). Called once by the process that serves."""
     core: Core = app.extensions["flow"]
+    _settle_interpreter()
     core.traffic.meter.share(core.settings.data_dir / FIGURES_FOLDER, "web")
     for start in core.background:
         start()
+
+
+SWITCH_S = 0.0005
+"""How long a thread may hold the interpreter while others wait: nobody at a gate waits for the fold's slices."""
+
+GARBAGE = 50_000, 20, 50
+
+
+def _settle_interpreter() -> None:
+    """What is loaded by now stays for good, so the collector need not walk through it again with every flood; and what
+    a flood makes is freed by counting references, so looking for cycles can wait longer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _serve_vendor(app: Flask) -> None:

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class MemoryLimits:
@@ -29,23 +29,28 @@ class MemoryLimits:
 
 
 class MemoryRecentIds:
-    """The last reports that were surely kept, up to ``most``."""
+    """The last reports that were surely kept: ``most`` of them and up to twice as many, in two generations."""
+
+    least = 1
 
     def __init__(self, most: int = 100_000) -> None:
         self.most = most
-        self._ids: OrderedDict[tuple[str, int, int], None] = OrderedDict()
+        self._young: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+        self._old: Mapping[str, set[tuple[int, int]]] = {}
+        self._count = 0
         self._lock = threading.Lock()
 
     def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
         with self._lock:
-            return {each for each in ids if (device, *each) in self._ids}
+            kept = (self._young.get(device), self._old.get(device))
+            return {each for known in kept if known for each in known.intersection(ids)}
 
     def remember(self, device: str, ids: Sequence[tuple[int, int]]) -> None:
         with self._lock:
-            for each in ids:
-                self._ids[device, *each] = None
-            while len(self._ids) > self.most:
-                self._ids.popitem(last=False)
+            self._young[device].update(ids)
+            self._count += len(ids)
+            if self._count > self.most:
+                self._young, self._old, self._count = defaultdict(set), self._young, 0
 
 
 class MemorySignals:

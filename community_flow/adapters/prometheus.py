@@ -88,6 +88,11 @@ class PrometheusMeter:
         self.figures = Figures()
         self._series: dict[tuple[Any, ...], str] = {}
         self._counted: dict[str, int] = defaultdict(int)
+        self._bounds = {
+            name: [f"{name}\tle={bound}" for bound in (*figure.buckets, "+Inf")]
+            for name, figure in FIGURES.items()
+            if figure.kind == "histogram"
+        }
         for name, figure in FIGURES.items():
             if not figure.labels and figure.kind == "counter":
                 self.add(name, 0)
@@ -107,10 +112,8 @@ class PrometheusMeter:
         self.figures.put(name, value)
 
     def observe(self, name: str, value: float) -> None:
-        bounds = FIGURES[name].buckets
-        place = bisect_left(bounds, value)
-        bound = bounds[place] if place < len(bounds) else "+Inf"
-        self.figures.add_all(((f"{name}\tle={bound}", 1), (f"{name}\tsum", value)))
+        place = bisect_left(FIGURES[name].buckets, value)
+        self.figures.add_all(((self._bounds[name][place], 1), (f"{name}\tsum", value)))
 
     def text(self, asked: Iterable[Reading] = ()) -> bytes:
         """What /metrics answers; ``asked`` are the figures that are looked up for it."""

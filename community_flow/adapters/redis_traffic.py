@@ -105,6 +105,8 @@ class RedisLimits:
 class RedisRecentIds:
     """Ids of an hour, in sets of a thousand numbers."""
 
+    least = 10
+
     def __init__(self, link: RedisLink) -> None:
         self.link = link
 

@@ -21,6 +21,9 @@ from community_flow.ports.accounts import Account
 from community_flow.settings import BadSetting, Settings
 from community_flow.wiring.core import Core, build_core
 
+THREADS = 32
+"""More than services/lanes.py lets devices have at once, so that a page always finds one."""
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - with --tls the server is meant for phones in the network
 
 
@@ -203,7 +206,7 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
         port=address[1],
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=16,
+        blocking_threads=THREADS,
         backlog=1024,
         ssl_cert=cert,
         ssl_key=key,

@@ -25,14 +25,13 @@ from community_flow.domain.errors import Conflict, FlowError
 from community_flow.domain.footfall import HourCount
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database
-from community_flow.ports.ingest import StoreAway, Trusted
+from community_flow.ports.ingest import Receipt, StoreAway, Trusted
 from community_flow.services.accounts import Accounts
 from community_flow.services.footfall import Footfall
 from community_flow.services.ingest import Ingest
 from community_flow.services.orders import NewOrder, Orders
 from community_flow.services.registry import Change, Registry
 from community_flow.services.trust import Trust
-from sensors.wire import Answer
 
 ORDER_DAYS = 29
 REFUSED = "The demo was not loaded: there are other communities here. Load it into an empty FLOW_DATA_DIR."
@@ -143,7 +142,7 @@ class Loader:
                 found[key] = trusted
         return found
 
-    def _deliver(self, device: Trusted, body: bytes) -> Answer:
+    def _deliver(self, device: Trusted, body: bytes) -> Receipt:
         """As the agent does: the same body again until it is kept."""
         for _ in range(20):
             try:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 WEIGHTS = (1, 45, 2025)
-_VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
+NO_LETTER = 255
+_VALUES = bytes(ALPHABET.find(chr(code)) % 256 for code in range(256))
+"""Byte of a letter -> its value, 255 for what is no letter. What Latin-1 lacks comes as "?", no letter either."""
 
 
 class Base45Error(ValueError):
@@ -21,22 +25,20 @@ def decode(text: str) -> bytes:
     """The bytes of ``text``; raises Base45Error. Nothing is trimmed: a space is a digit."""
     if len(text) % 3 == 1:
         raise Base45Error("a length that no encoder makes")
-    out = bytearray()
-    for at in range(0, len(text), 3):
-        group = text[at : at + 3]
-        out += _bytes(group, len(group) - 1)
-    return bytes(out)
+    digits = text.encode("latin-1", "replace").translate(_VALUES)
+    if NO_LETTER in digits:
+        raise Base45Error(f"{text[digits.index(NO_LETTER)]!r} is not a base45 letter")
+    whole = len(digits) - len(digits) % 3
+    values = [
+        low + 45 * middle + 2025 * high
+        for low, middle, high in zip(digits[0:whole:3], digits[1:whole:3], digits[2:whole:3], strict=True)
+    ]
+    last = [digits[whole] + 45 * digits[whole + 1]] if len(digits) % 3 else []
+    try:
+        return struct.pack(f">{len(values)}H{len(last)}B", *values, *last)
+    except struct.error as error:
+        raise Base45Error("a group above its range") from error
 
 
 def _letters(value: int, count: int) -> str:
     return "".join(ALPHABET[value // weight % 45] for weight in WEIGHTS[:count])
-
-
-def _bytes(group: str, count: int) -> bytes:
-    try:
-        value = sum(_VALUES[letter] * WEIGHTS[place] for place, letter in enumerate(group))
-    except KeyError as error:
-        raise Base45Error(f"{error.args[0]!r} is not a base45 letter") from error
-    if value >= 256**count:
-        raise Base45Error("a group above its range")
-    return bytes(value.to_bytes(count, "big"))

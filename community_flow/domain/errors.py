@@ -42,6 +42,16 @@ class Conflict(FlowError):
     status, code = 409, "conflict"
 
 
+class Busy(FlowError):
+    """The server has more to do than it can; `retry_s` says when to come again."""
+
+    status, code = 503, "busy"
+
+    def __init__(self, remedy: str, *, retry_s: int, **values: object) -> None:
+        super().__init__(remedy, field=None, **values)
+        self.retry_s = retry_s
+
+
 class TooMany(FlowError):
     """Slow down; `retry_s` says how long."""
 

@@ -13,7 +13,9 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -50,6 +52,7 @@ class Type(IntEnum):
     CARD = 0x21
 
 
+_TYPES = {int(kind): kind for kind in Type}
 CHALLENGED = frozenset({Type.ED25519_CHALLENGED, Type.P256_CHALLENGED})
 P256_TYPES = frozenset({Type.P256, Type.P256_CHALLENGED})
 
@@ -72,8 +75,7 @@ class Proof(StrEnum):
     NO_CHALLENGE = "no_challenge"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True, gc=False):
     """A decoded CF1 text. ``token_s`` counts from 2026 (rotating); ``expiry_day`` likewise, inclusive (card)."""
 
     type: Type
@@ -135,9 +137,8 @@ def encode(token: Token) -> str:
 
 
 def _token(raw: bytes) -> Token | Fault:
-    try:
-        kind = Type(raw[0])
-    except ValueError:
+    kind = _TYPES.get(raw[0])
+    if kind is None:
         return Fault.UNKNOWN_TYPE
     signature = raw[HEAD_LENGTH:]
     if kind is Type.CARD:
@@ -190,10 +191,16 @@ def _ed25519_good(public: bytes, signature: bytes, message: bytes) -> bool:
     if len(public) != 32:
         return False
     try:
-        ed25519.Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _ed25519_key(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=16_384)
+def _ed25519_key(public: bytes) -> ed25519.Ed25519PublicKey:
+    """Unpacked once: a phone shows its pass several times a day, and unpacking costs a tenth of a check."""
+    return ed25519.Ed25519PublicKey.from_public_bytes(public)
 
 
 def _p256_good(public: bytes, signature: bytes, message: bytes) -> bool:

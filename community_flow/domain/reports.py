@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 Hold = Literal["future", "server_clock"]
 
 HOLDS: dict[Hold, str] = {
@@ -59,7 +61,7 @@ class TrayItem(NamedTuple):
     digest: bytes
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one report."""
 
     boot: int

@@ -10,8 +10,9 @@ from typing import Any
 
 from community_flow.entrypoints.ingest_replies import Refused, reply_of, too_large, unzip
 from community_flow.entrypoints.security import HEADERS, POLICY
+from community_flow.ports.ingest import Receipt
 from community_flow.services.ingest import Ingest
-from sensors.wire import MAX_BYTES, PATH, Answer
+from sensors.wire import MAX_BYTES, PATH
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 CHUNK = 64 * 1024
@@ -63,7 +64,7 @@ def reports_route(ingest: Ingest) -> Callable[[dict[str, Any], StartResponse], I
     return answer
 
 
-def _accept(ingest: Ingest, environ: dict[str, Any]) -> Answer:
+def _accept(ingest: Ingest, environ: dict[str, Any]) -> Receipt:
     if environ["REQUEST_METHOD"] != "POST":
         raise Refused(405, "method", "Only POST is understood here.", "Send reports with POST.")
     # Trust before size: a stranger learns nothing about limits, and nothing of a stranger is read.

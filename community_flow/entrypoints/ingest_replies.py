@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from community_flow.domain.errors import FlowError, TooMany
-from community_flow.ports.ingest import StoreAway
+from community_flow.domain.errors import Busy, FlowError, TooMany
+from community_flow.ports.ingest import Receipt, StoreAway
 from community_flow.services.ingest import Untrusted
-from sensors.wire import MAX_BYTES, Answer
+from sensors.wire import MAX_BYTES
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class Reply(NamedTuple):
     retry_s: int | None = None
 
 
-def reply_of(accept: Callable[[], Answer]) -> Reply:
+def reply_of(accept: Callable[[], Receipt]) -> Reply:
     """What ``accept`` answers, or the refusal that stands for what it raised. Never raises."""
     try:
         return Reply(200, msgspec.json.encode(accept()))
@@ -45,6 +45,8 @@ def reply_of(accept: Callable[[], Answer]) -> Reply:
         return _problem(error.status, error.code, "This device is not trusted.", str(error))
     except TooMany as error:
         return _problem(error.status, error.code, "Too many requests.", str(error), error.retry_s)
+    except Busy as error:
+        return _problem(error.status, error.code, "Too much at once.", str(error), error.retry_s)
     except StoreAway as error:
         log.error("store away", cause=str(error))
         return _problem(error.status, error.code, "Nothing can be kept now.", str(error), error.retry_s)

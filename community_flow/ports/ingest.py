@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from community_flow.domain.errors import FlowError
 from community_flow.domain.reports import Hold, KeptReport, Outcome, TrayItem
@@ -33,8 +35,20 @@ class Trusted:
     digest_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Label(msgspec.Struct, frozen=True, gc=False):
+    """Whose a scan is, as far as it can be proven."""
+
+    pass_ref: bytes | None = None
+    tag_ref: bytes | None = None
+    person: str | None = None
+    token_s: int | None = None
+    assurance: int = 0
+    forged: bool = False
+    # Hash of the one-time reference that named the person.
+    ref_hash: bytes | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A report ready to be kept. ``subject`` is what its mark in the fold's queue names, None when nothing folds it."""
 
     row: KeptReport
@@ -51,8 +65,7 @@ class Prepared:
     hold: Hold | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SeenBefore:
+class SeenBefore(msgspec.Struct, frozen=True, gc=False):
     """A report that the store has already with the same content."""
 
     device: str
@@ -82,6 +95,8 @@ class Submission:
     received_ms: int
     entries: Sequence[Prepared | TrayItem | SeenBefore]
     news: DeviceNews
+    # (canonical form, digest that is kept) -> whether the one is of the other; digests were made otherwise once.
+    same: Callable[[bytes, bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +105,34 @@ class Kept:
 
     outcomes: list[Outcome]
     through: dict[int, int]
-    fresh: int = 0
+    # How many reports had each outcome.
+    tally: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def fresh(self) -> int:
+        return self.tally.get("accepted", 0)
+
+
+class Reached(msgspec.Struct, frozen=True, gc=False):
+    """The highest seq of a boot below which the server misses nothing."""
+
+    boot: int
+    seq: int
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The answer to a body, as it is encoded; `sensors/wire.py: Answer` is how a device reads it."""
+
+    batch: str
+    server_ms: int
+    through: Sequence[Reached]
+    results: Sequence[Outcome]
 
 
 class ReportStore(Protocol):
-    def keep(self, tx: Transaction, submissions: Sequence[Submission]) -> list[Kept]:
-        """Keep bodies, with their marks for the fold and the news of their devices."""
+    def keep(self, tx: Transaction, submissions: Sequence[Submission], *, careful: bool) -> list[Kept]:
+        """Keep bodies, with their marks for the fold and the news of their devices. Without ``careful`` the store may
+        take reports for new and end the transaction with an error of its own when they were not."""
         ...
 
     def digests(self, tx: Transaction, device: str, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
@@ -186,6 +223,11 @@ class Limits(Protocol):
 
 class RecentIds(Protocol):
     """Reports that were surely kept. Only saves work: the store decides."""
+
+    @property
+    def least(self) -> int:
+        """Bodies of fewer reports are not looked up: asking would cost more than it saves."""
+        ...
 
     def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]: ...
 

@@ -279,17 +279,16 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 
 def canonical_bytes(report: Report) -> bytes:
     """RFC 8785 form. msgspec writes it, except for numbers that it spells differently from ECMAScript."""
-    if isinstance(report, Reading) or (isinstance(report, Count) and _odd(report.confidence)):
-        return canonical(msgspec.to_builtins(report)).encode()
-    return _sorted(report)
+    if type(report) is Count:
+        share = report.confidence
+        odd = share is not None and (share < 1e-4 or share == 1)
+    else:
+        odd = type(report) is Reading
+    return canonical(msgspec.to_builtins(report)).encode() if odd else _sorted(report)
 
 
 def digest(report: Report) -> bytes:
     return hashlib.sha256(canonical_bytes(report)).digest()
-
-
-def _odd(share: float | None) -> bool:
-    return share is not None and (share < 1e-4 or share == 1)
 
 
 def _require(kept: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from community_flow.domain.errors import FlowError, TooMany
@@ -16,24 +17,27 @@ from community_flow.ports.ingest import (
     Limits,
     Meter,
     Prepared,
+    Reached,
+    Receipt,
     RecentIds,
     ReportStore,
     SeenBefore,
-    Signals,
     Submission,
     Trusted,
 )
 from community_flow.services.decoding import Decoded, Malformed, Status, canonical_bytes, decode, decode_one
-from community_flow.services.labelling import Batch, Labelling, keyed_digest, status_members
+from community_flow.services.labelling import Batch, Labelling
+from community_flow.services.lanes import Lanes
+from community_flow.services.report_rows import same_content, status_members
 from community_flow.services.trust import Trust
-from sensors.wire import Answer, Result, Through
 
-BYTES_PER_COST = 16_384
-"""A large body costs its device more of its allowance than a small one."""
-
+_t_ms = attrgetter("t_ms")
 
 NO_TIME = 0
 """What a server answers that does not know the time: the device keeps the offset that it has measured before."""
+
+BYTES_PER_COST = 16_384
+"""A large body costs its device more of its allowance than a small one."""
 
 
 class Untrusted(FlowError):
@@ -54,15 +58,14 @@ class Ingest:
         committer: Committer,
         limits: Limits,
         recent: RecentIds,
-        signals: Signals,
         meter: Meter,
         clock: Clock,
         knows_time: Callable[[], bool] = lambda: True,
     ) -> None:
         """``knows_time`` is false while the server's own clock is not believed."""
-        self.knows_time = knows_time
+        self.knows_time, self.lanes = knows_time, Lanes()
         self.db, self.trust, self.labelling, self.store, self.committer = db, trust, labelling, store, committer
-        self.limits, self.recent, self.signals, self.meter, self.clock = limits, recent, signals, meter, clock
+        self.limits, self.recent, self.meter, self.clock = limits, recent, meter, clock
 
     def admit(self, token: str, size: int) -> Trusted:
         """The device, if it may send ``size`` bytes now; raises Untrusted or TooMany."""
@@ -82,14 +85,19 @@ class Ingest:
             raise TooMany("Too much at once: keep your reports and send them later.", retry_s=max(1, round(wait_s)))
         return device
 
-    def accept(self, device: Trusted, body: bytes) -> Answer:
-        """Keep a body of a trusted device; raises Invalid for what is no body, StoreAway when nothing can be kept."""
+    def accept(self, device: Trusted, body: bytes) -> Receipt:
+        """Keep a body of a trusted device. Raises Invalid for what is no body, Busy when there is no room, StoreAway
+        when nothing can be kept."""
+        with self.lanes.enter(len(body)):
+            return self._keep(device, body)
+
+    def _keep(self, device: Trusted, body: bytes) -> Receipt:
         decoded = decode(body)
         now_ms = self.clock.now_ms()
         submission = self._prepare(device, decoded, now_ms)
         kept = self.committer.commit(submission)
         self._tell(device, kept)
-        return _answer(decoded.batch, now_ms if self.knows_time() else NO_TIME, kept)
+        return _receipt(decoded.batch, now_ms if self.knows_time() else NO_TIME, kept)
 
     def retry(self, device: Trusted, text: str) -> Outcome:
         """One report out of the tray. What still cannot be used stays where it lies."""
@@ -99,25 +107,28 @@ class Ingest:
         if isinstance(entry, TrayItem):
             return Outcome(entry.boot, entry.seq, "rejected", entry.reason)
         news = DeviceNews(heard=False)
-        kept = self.committer.commit(Submission(device.device, device.community, now_ms, [entry], news))
+        kept = self.committer.commit(_submission(device, now_ms, [entry], news))
         self._tell(device, kept)
         return kept.outcomes[0]
 
     def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
         seen = self._seen(device, decoded)
-        fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen]
+        fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen] if seen else decoded.reports
         batch = self._look_up(self.labelling.open(device, fresh, now_ms, timed=self.knows_time()))
-        labelled = (self.labelling.label(batch, place, each) for place, each in enumerate(fresh))
-        entries = [
-            SeenBefore(device.device, each.boot, each.seq) if (each.boot, each.seq) in seen else next(labelled)
-            for each in decoded.reports
-        ]
-        news = _news(decoded, entries)
-        return Submission(device.device, device.community, now_ms, entries, news)
+        entries: Sequence[Prepared | TrayItem | SeenBefore] = self.labelling.label_all(batch, fresh)
+        if seen:
+            labelled = iter(entries)
+            entries = [
+                SeenBefore(device.device, each.boot, each.seq) if (each.boot, each.seq) in seen else next(labelled)
+                for each in decoded.reports
+            ]
+        return _submission(device, now_ms, entries, _news(decoded, entries))
 
     def _seen(self, device: Trusted, decoded: Decoded) -> set[tuple[int, int]]:
         """Reports that are sent again: neither their passes nor their rows need any work. A hint that the cache gives
         is never believed: the store is asked, and the content compared."""
+        if len(decoded.reports) < self.recent.least:
+            return set()
         hints = self.recent.known(device.device, [(each.boot, each.seq) for each in decoded.reports])
         if not hints:
             return set()
@@ -126,8 +137,11 @@ class Ingest:
         return set(kept) - {
             (each.boot, each.seq)
             for each in decoded.reports
-            if isinstance(each, Malformed)
-            or kept.get((each.boot, each.seq)) != keyed_digest(device, canonical_bytes(each))
+            if (each.boot, each.seq) in kept
+            and (
+                isinstance(each, Malformed)
+                or not same_content(device, canonical_bytes(each), kept[each.boot, each.seq])
+            )
         }
 
     def _look_up(self, batch: Batch) -> Batch:
@@ -139,40 +153,38 @@ class Ingest:
 
     def _tell(self, device: Trusted, kept: Kept) -> None:
         self.meter.add("bodies_total")
-        for outcome, count in Counter(each.outcome for each in kept.outcomes).items():
+        for outcome, count in kept.tally.items():
             self.meter.add("reports_total", count, outcome=outcome)
-        self.recent.remember(
-            device.device, [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
-        )
-        if kept.fresh:
-            self.signals.wake(device.community)
+        if len(kept.outcomes) >= self.recent.least:
+            accepted = [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
+            self.recent.remember(device.device, accepted)
+
+
+def _submission(
+    device: Trusted, now_ms: int, entries: Sequence[Prepared | TrayItem | SeenBefore], news: DeviceNews
+) -> Submission:
+    return Submission(device.device, device.community, now_ms, entries, news, partial(same_content, device))
 
 
 def _news(decoded: Decoded, entries: Sequence[Prepared | TrayItem | SeenBefore]) -> DeviceNews:
-    """What the newest usable reports of a body say about their device."""
-    times = [(entry.row.t_ms, place) for place, entry in enumerate(entries) if isinstance(entry, Prepared)]
-    newest = max(times, default=None)
-    row = None if newest is None else entries[newest[1]].row  # type: ignore[union-attr]
+    """What the newest usable report of a body says about its device."""
+    usable = [entry.row for entry in entries if type(entry) is Prepared]
+    newest = max(usable, key=_t_ms, default=None)
     return DeviceNews(
-        skew_ms=None if row is None else row.skew_ms,
-        last_report_ms=None if row is None or row.held else row.t_ms,
+        skew_ms=None if newest is None else newest.skew_ms,
+        last_report_ms=None if newest is None or newest.held else newest.t_ms,
         unknown_fields=decoded.unknown_fields,
         status=_status(decoded),
     )
 
 
 def _status(decoded: Decoded) -> dict[str, Any] | None:
-    found = [each for each in decoded.reports if not isinstance(each, Malformed) and isinstance(each, Status)]
+    found = [each for each in decoded.reports if type(each) is Status]
     if not found:
         return None
     newest = max(found, key=lambda each: each.t_ms)
     return {"t_ms": newest.t_ms, **status_members(newest)}
 
 
-def _answer(batch: str, now_ms: int, kept: Kept) -> Answer:
-    return Answer(
-        batch,
-        now_ms,
-        tuple(Through(boot, seq) for boot, seq in kept.through.items()),
-        tuple(Result(*each) for each in kept.outcomes),
-    )
+def _receipt(batch: str, now_ms: int, kept: Kept) -> Receipt:
+    return Receipt(batch, now_ms, [Reached(*each) for each in kept.through.items()], kept.outcomes)

@@ -6,32 +6,21 @@ Labels are frozen at commit. Nothing here decides about admission: what the gate
 from __future__ import annotations
 
 import hashlib
-import hmac
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from community_flow.domain import passes, sealing
-from community_flow.domain.marks import report_subject
 from community_flow.domain.passes import Credential, Fault, Proof, Token, Type
-from community_flow.domain.reports import Hold, KeptReport, TrayItem
-from community_flow.ports.ingest import Prepared, Reference, Trusted
+from community_flow.domain.reports import Hold, TrayItem
+from community_flow.ports.ingest import Label, Prepared, Reference, Trusted
 from community_flow.services import decoding
 from community_flow.services.community_keys import CommunityKeys
-from community_flow.services.decoding import (
-    Census,
-    Correction,
-    Count,
-    Gap,
-    Malformed,
-    Reading,
-    Report,
-    Scan,
-    Status,
-    Visitor,
-)
+from community_flow.services.decoding import Census, Count, Gap, Malformed, Reading, Report, Scan, Status, Visitor
+from community_flow.services.report_rows import body_of, count_row, digest, prepared, rest
 
 FUTURE_MS = 10 * 60_000
 REFERENCE_MS = 60_000
@@ -40,12 +29,6 @@ REFERENCE_EARLY_MS = 5_000
 
 CHALLENGED, ROTATING, CARD, UNPROVEN = 3, 2, 1, 0
 REMEMBERED_CARDS = 50_000
-
-# Made once: building a union for each report would cost more than the test.
-_AT_GATES, _PEOPLE, _NUMBERS = (Scan, Count, Visitor), (Scan, Visitor), (Count, Census)
-_KIND = {kind: kind.__name__.lower() for kind in (Scan, Count, Visitor, Correction, Census, Reading, Gap, Status)}
-
-_json = msgspec.json.Encoder(order="sorted").encode
 
 
 class Unusable(Exception):
@@ -56,8 +39,7 @@ class Unusable(Exception):
         self.reason, self.detail = reason, detail
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """What a scan carried, after its seal was opened."""
 
     pass_: str | None = None
@@ -68,19 +50,6 @@ class Shown:
     challenge: str | None = None
     operator: str | None = None
     note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Whose a scan is, as far as it can be proven."""
-
-    pass_ref: bytes | None = None
-    tag_ref: bytes | None = None
-    person: str | None = None
-    token_s: int | None = None
-    assurance: int = UNPROVEN
-    forged: bool = False
-    ref_hash: bytes | None = None
 
 
 NOBODY = Label()
@@ -94,6 +63,8 @@ class Batch:
     now_ms: int
     shown: Mapping[int, Shown | Unusable]
     tokens: Mapping[int, Token | Fault]
+    # pass_ref of the rotating tokens.
+    refs: Mapping[int, bytes]
     # False while the server's own clock is wrong: then nothing is called late or early by it.
     timed: bool = True
     keys: Mapping[bytes, bytes] = field(default_factory=dict)
@@ -114,20 +85,39 @@ class Labelling:
 
     def open(self, device: Trusted, reports: Sequence[Report | Malformed], now_ms: int, *, timed: bool = True) -> Batch:
         """Open seals and decode passes."""
-        shown = {place: self._shown(each) for place, each in enumerate(reports) if isinstance(each, Scan)}
+        shown = {place: self._shown(each) for place, each in enumerate(reports) if type(each) is Scan}
         tokens = {
             place: passes.decode(each.pass_) for place, each in shown.items() if isinstance(each, Shown) and each.pass_
         }
-        return Batch(device, now_ms, shown, tokens, timed)
+        refs = {
+            place: self.keys.pass_ref(device.uid, each.handle)
+            for place, each in tokens.items()
+            if isinstance(each, Token) and not each.is_card
+        }
+        return Batch(device, now_ms, shown, tokens, refs, timed)
 
     def wanted_keys(self, batch: Batch) -> set[bytes]:
         """pass_refs whose public keys are needed."""
-        rotating = (each for each in batch.tokens.values() if isinstance(each, Token) and not each.is_card)
-        return {self.keys.pass_ref(batch.device.uid, each.handle) for each in rotating}
+        return set(batch.refs.values())
 
     def wanted_references(self, batch: Batch) -> set[bytes]:
         """Hashes of the one-time references in this body."""
         return {_hash(each.ref) for each in batch.shown.values() if isinstance(each, Shown) and each.ref}
+
+    def label_all(self, batch: Batch, reports: Sequence[Report | Malformed]) -> list[Prepared | TrayItem]:
+        """Each of ``reports``, which `open` was given, ready for the store."""
+        return [
+            self._count(batch, each) if type(each) is Count else self.label(batch, place, each)
+            for place, each in enumerate(reports)
+        ]
+
+    def _count(self, batch: Batch, report: Count) -> Prepared | TrayItem:
+        """`label` for a count: nobody is named, so there is little to look at."""
+        device, t_ms, now_ms = batch.device, report.t_ms, batch.now_ms
+        ordinary = report.gate in device.gates and now_ms - device.horizon_ms <= t_ms <= now_ms + FUTURE_MS
+        if not ordinary or not batch.timed:
+            return self.label(batch, 0, report)
+        return count_row(device, now_ms, report, t_ms, decoding.canonical_bytes(report))
 
     def label(self, batch: Batch, place: int, report: Report | Malformed) -> Prepared | TrayItem:
         """One report, ready for the store."""
@@ -140,7 +130,7 @@ class Labelling:
             label, body, operator = self._label_of(batch, place, report)
         except Unusable as why:
             return _tray(device, report.boot, report.seq, batch.now_ms, why.reason, why.detail, form.decode())
-        return _prepared(batch, report, form, label, body, operator)
+        return prepared(batch.device, batch.now_ms, report, form, label, body, operator, _hold(batch, report))
 
     # --- whose it is ----------------------------------------------------------------------------------------------
 
@@ -151,12 +141,12 @@ class Labelling:
                 raise shown
             return self._scan(batch, place, report, shown), _scan_body(report, shown), shown.operator
         if isinstance(report, Reading):
-            return self._subject(batch.device, report), _body(report), None
-        return NOBODY, _body(report), report.operator if isinstance(report, Visitor) else None
+            return self._subject(batch.device, report), body_of(report), None
+        return NOBODY, body_of(report), report.operator if isinstance(report, Visitor) else None
 
     def _scan(self, batch: Batch, place: int, report: Scan, shown: Shown) -> Label:
         if shown.pass_ is not None:
-            return self._proven(batch, report, batch.tokens[place], shown)
+            return self._proven(batch, place, report, shown)
         if shown.tag is not None:
             return Label(tag_ref=self._tag_ref(batch.device, shown.tag))
         if shown.person is not None:
@@ -167,12 +157,13 @@ class Labelling:
             return _referred(batch, report, shown.ref)
         return NOBODY
 
-    def _proven(self, batch: Batch, report: Scan, token: Token | Fault, shown: Shown) -> Label:
+    def _proven(self, batch: Batch, place: int, report: Scan, shown: Shown) -> Label:
+        token = batch.tokens[place]
         if isinstance(token, Fault):
             return NOBODY
         if token.is_card:
             return self._card(batch.device, token, shown.pass_ or "")
-        ref = self.keys.pass_ref(batch.device.uid, token.handle)
+        ref = batch.refs[place]
         public = batch.keys.get(ref)
         if public is None:
             # Unknown at this time, perhaps known later: the fold resolves it by the reference.
@@ -262,6 +253,13 @@ def _check_place(batch: Batch, report: Report) -> None:
         raise Unusable("past_retention", "This is older than what is kept: it can be looked at and dismissed.")
 
 
+def _hold(batch: Batch, report: Report) -> Hold | None:
+    """Why a report takes no part in anything yet; the tray lets it go when the reason is over."""
+    if not batch.timed:
+        return None if isinstance(report, Gap | Status) else "server_clock"
+    return "future" if report.t_ms > batch.now_ms + FUTURE_MS else None
+
+
 def _referred(batch: Batch, report: Scan, ref: str) -> Label:
     """The person of a one-time reference; nobody when it is not this device's, gate's and minute's."""
     found = batch.references.get(_hash(ref))
@@ -275,118 +273,18 @@ def _referred(batch: Batch, report: Scan, ref: str) -> Label:
     return Label(person=found.person, ref_hash=found.ref_hash)
 
 
-def _prepared(
-    batch: Batch, report: Report, form: bytes, label: Label, body: str | None, operator: str | None
-) -> Prepared:
-    device, kind = batch.device, _KIND[type(report)]
-    hold = _hold(batch, report)
-    scan = report if isinstance(report, Scan) else None
-    gated = report if isinstance(report, _AT_GATES) else None
-    row = KeptReport(
-        device.device,
-        report.boot,
-        report.seq,
-        device.community,
-        kind,
-        report.t_ms,
-        report.at,
-        report.skew_ms or 0,
-        batch.now_ms,
-        gated.gate if gated else None,
-        gated.direction if gated else None,
-        label.pass_ref,
-        label.tag_ref,
-        label.person,
-        label.token_s,
-        label.assurance,
-        scan.method if scan else None,
-        scan.decision if scan else None,
-        scan.reason if scan else None,
-        report.passed if isinstance(report, _PEOPLE) else False,
-        bool(scan and scan.forced),
-        operator,
-        (report.party or 1) if isinstance(report, _PEOPLE) else 1,
-        report.n if isinstance(report, _NUMBERS) else None,
-        report.from_ms if isinstance(report, Count) else None,
-        body,
-        keyed_digest(device, form),
-        hold is not None,
-    )
-    lost = (report.from_, report.to) if isinstance(report, Gap) else None
-    return Prepared(row, _mark(row, report), form, lost, label.ref_hash, label.forged, hold)
-
-
-def _hold(batch: Batch, report: Report) -> Hold | None:
-    """Why a report takes no part in anything yet; the tray lets it go when the reason is over."""
-    if not batch.timed:
-        return None if isinstance(report, Gap | Status) else "server_clock"
-    return "future" if report.t_ms > batch.now_ms + FUTURE_MS else None
-
-
-def _mark(row: KeptReport, report: Report) -> str | None:
-    return report_subject(
-        row.kind,
-        (row.device, row.boot, row.seq),
-        gate=row.gate,
-        direction=row.direction,
-        person=row.person,
-        pass_ref=row.pass_ref,
-        tag_ref=row.tag_ref,
-        zone=report.zone if isinstance(report, Census) else None,
-        of=(report.of.boot, report.of.seq) if isinstance(report, Correction) else None,
-    )
-
-
-def keyed_digest(device: Trusted, form: bytes) -> bytes:
-    """Of the canonical form, under the community's key: an IC card's four bytes could be guessed otherwise."""
-    return hmac.digest(device.digest_key, hashlib.sha256(form).digest(), "sha256")
-
-
 def _scan_body(scan: Scan, shown: Shown) -> str | None:
-    rest = {"claimed": shown.claimed, "note": shown.note}
-    return _rest(rest.items())
-
-
-def _body(report: Report) -> str | None:
-    """Known members that have no column of their own."""
-    match report:
-        case Count(confidence=None, replaces=None):
-            return None
-        case Count():
-            return _rest((("confidence", report.confidence), ("replaces", report.replaces)))
-        case Visitor():
-            parts = (("class", report.class_), ("unit", report.unit), ("valid_min", report.valid_min))
-            return _rest((*parts, ("note", report.note)))
-        case Correction():
-            return _rest((("of", report.of), ("note", report.note)))
-        case Census():
-            return _rest((("zone", report.zone),))
-        case Reading():
-            bed = {"bed": report.subject.bed} if report.subject.bed else None
-            parts2 = (("subject", bed), ("quantity", report.quantity), ("value", report.value), ("unit", report.unit))
-            return _rest(parts2)
-        case Gap():
-            return _rest((("from", report.from_), ("to", report.to), ("reason", report.reason)))
-        case _:
-            return _rest(status_members(report).items()) if isinstance(report, Status) else None
-
-
-def status_members(status: Status) -> dict[str, Any]:
-    """What a status report says of its device."""
-    names = ("counters", "queue", "version", "config", "faults")
-    return {name: getattr(status, name) for name in names}
-
-
-def _rest(members: Iterable[tuple[str, Any]]) -> str | None:
-    found = {name: value for name, value in members if value is not None}
-    return _json(found).decode() if found else None
+    if shown.claimed is None and shown.note is None:
+        return None
+    return rest((("claimed", shown.claimed), ("note", shown.note)))
 
 
 def _tray(device: Trusted, boot: int, seq: int, now_ms: int, reason: str, detail: str, text: str) -> TrayItem:
-    digest = keyed_digest(device, text.encode())
-    return TrayItem(device.community, device.device, boot, seq, now_ms, reason, detail[:500], text, digest)
+    mark = digest(device, text.encode())
+    return TrayItem(device.community, device.device, boot, seq, now_ms, reason, detail[:500], text, mark)
 
 
+@lru_cache(maxsize=16_384)
 def _credential(public: bytes) -> Credential:
     """What the record allows follows from its key: 32 bytes are Ed25519, 65 are P-256."""
     types = (Type.ED25519, Type.ED25519_CHALLENGED) if len(public) == 32 else (Type.P256, Type.P256_CHALLENGED)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
 
@@ -15,7 +16,7 @@ from community_flow.adapters.sql.queries_tracing import SqlOrders
 from community_flow.entrypoints import devices as device_routes
 from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.ports import Transaction
-from community_flow.ports.ingest import Once
+from community_flow.ports.ingest import Kept, Once, Signals, Submission
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices
@@ -60,16 +61,22 @@ def _build_ingest(core: Core) -> IngestParts:
     traffic, keys = core.traffic, IngestKeys(core.keys)
     store = SqlReports(keys.seal)
     trust = Trust(core.db, store, core.registry, core.keys, horizon_of(core), core.clock)
+    committer = GroupCommit(core.db, store, traffic.meter, partial(_wake, core.signals))
     ingest = Ingest(
-        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store,
-        GroupCommit(core.db, store, traffic.meter), traffic.reports, traffic.recent,
-        core.signals, traffic.meter, core.clock, knows_time(core),
+        core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, committer,
+        traffic.reports, traffic.recent, traffic.meter, core.clock, knows_time(core),
     )  # fmt: skip
     devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, DeviceTokens(core.keys), core.clock)
     if (links := device_links(core)) is not None:
         devices.after_change.append(links.changed)
     tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
     return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once)
+
+
+def _wake(signals: Signals, submissions: Sequence[Submission], kept: Sequence[Kept]) -> None:
+    """Once for a group, however many reports it brought."""
+    for community in {each.community for each, found in zip(submissions, kept, strict=True) if found.fresh}:
+        signals.wake(community)
 
 
 def horizon_of(core: Core) -> Callable[[Transaction, str], int]:

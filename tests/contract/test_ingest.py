@@ -7,6 +7,7 @@ import json
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
@@ -54,7 +55,8 @@ class Desk:
         return self.send_raw(*(each.encode() for each in sent), device=device)
 
     def send_raw(self, *texts: str, device: Trusted | None = None) -> wire.Answer:
-        return self.parts.ingest.accept(device or self.device, wire.body("b", texts))
+        receipt = self.parts.ingest.accept(device or self.device, wire.body("b", texts))
+        return wire.answer_from(msgspec.json.encode(receipt))  # as the device reads it
 
     def outcomes(self, *sent: wire.Report) -> list[str]:
         return [each.outcome for each in self.send(*sent).results]
@@ -117,7 +119,10 @@ def test_the_same_report_gets_the_same_answer_and_one_row(desk: Desk) -> None:
     assert desk.outcomes(*sent, desk.count(4)) == ["duplicate"] * 3 + ["accepted"]
     assert desk.outcomes(desk.count(5), desk.count(5)) == ["accepted", "duplicate"]
     assert [row.seq for row in desk.rows()] == [1, 2, 3, 4, 5]
-    assert len(desk.marks()) == 5
+    keys = [report_key(desk.now_ms, desk.device.device, BOOT, seq) for seq in range(1, 6)]
+    assert [(bytes(each.lo), bytes(each.hi)) for each in desk.marks()] == [
+        (keys[0], keys[2]), (keys[3], keys[3]), (keys[4], keys[4]),
+    ]  # fmt: skip  # one mark a body, from its first report to its last
     assert (desk.status().accepted, desk.status().duplicates) == (5, 4)
 
 

@@ -15,7 +15,7 @@ from community_flow.demo.places import FULL, SMALL
 from community_flow.demo.plan import HOUR_MS, Plan
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.flow import RowQuery
-from community_flow.ports.ingest import Trusted
+from community_flow.ports.ingest import Receipt, Trusted
 from community_flow.services.ingest import Ingest
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
@@ -24,7 +24,6 @@ from community_flow.wiring.demo_score import scores
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
 from community_flow.wiring.tracing import tracing_parts
-from sensors.wire import Answer
 from tests.conftest import prepared
 
 SEED = 11
@@ -171,7 +170,7 @@ class DiesAfter(Ingest):
     def __init__(self, ingest: Ingest, bodies: int) -> None:
         self.ingest, self.left = ingest, bodies
 
-    def accept(self, device: Trusted, body: bytes) -> Answer:
+    def accept(self, device: Trusted, body: bytes) -> Receipt:
         answer = self.ingest.accept(device, body)
         self.left -= 1
         if self.left < 0:

@@ -5,86 +5,169 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from community_flow.adapters.sql.keeping import Known
 from community_flow.adapters.sql.store import SqlDatabase
-from community_flow.ports.ingest import Kept, Meter, ReportStore, SilentMeter, StoreAway, Submission
+from community_flow.ports.ingest import Kept, Meter, ReportStore, StoreAway, Submission
 
-MOST_REPORTS = 5_000
+MOST_REPORTS = 1_000
 """A group stays small enough that nobody waits long behind it."""
 
+SMALL = 20
+"""A body of so few reports is somebody at a gate right now: it goes before what was kept back for hours."""
+
+CAREFUL_GROUPS = 50
+"""After a report that was sent again, others mostly follow: for so many groups nothing is taken for new unasked."""
+
 TROUBLE = (DBAPIError, sqlite3.Error, psycopg.Error)
+AWAY = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError)
+"""The store itself: disk full, connection cut, server gone."""
 
 
 class _Waiting:
-    __slots__ = ("kept", "submission", "trouble")
+    """One request in the queue. ``turn`` is a lock that is held until its owner has something to do."""
+
+    __slots__ = ("kept", "leads", "since_s", "submission", "trouble", "turn")
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission
+        self.since_s = time.monotonic()
+        self.leads = False
         self.kept: Kept | None = None
         self.trouble: Exception | None = None
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    @property
+    def done(self) -> bool:
+        return self.kept is not None or self.trouble is not None
 
 
 class GroupCommit:
-    """Leader and followers: whoever gets the lock first writes for all who queued; the others find their work done."""
+    """Leader and followers: whoever finds nobody writing writes for all who queued, wakes them, and hands on."""
 
-    def __init__(self, db: SqlDatabase, reports: ReportStore, meter: Meter | None = None) -> None:
-        self.db, self.reports, self.meter = db, reports, meter or SilentMeter()
+    def __init__(
+        self,
+        db: SqlDatabase,
+        reports: ReportStore,
+        meter: Meter,
+        after: Callable[[Sequence[Submission], Sequence[Kept]], None],
+    ) -> None:
+        """``after`` is called once for each group that is on disk, before its requests are answered."""
+        self.db, self.reports, self.meter, self.after = db, reports, meter, after
         self._queue: list[_Waiting] = []
-        self._queue_lock = threading.Lock()
-        self._leader = threading.Lock()
+        self._lock = threading.Lock()
+        self._led = False
+        self._careful = 0
         self.groups = 0
 
     def commit(self, submission: Submission) -> Kept:
-        begun_s, mine = time.perf_counter(), _Waiting(submission)
-        with self._queue_lock:
+        mine = _Waiting(submission)
+        with self._lock:
             self._queue.append(mine)
-            self.meter.put("commits_waiting", len(self._queue))
-        with self._leader:
-            while mine.kept is None and mine.trouble is None:
-                self._write(self._take())
-        if mine.trouble is not None:
-            raise StoreAway(
-                "The store cannot keep anything now (%(why)s): keep your reports and send them again.",
-                why=type(mine.trouble).__name__,
-            ) from mine.trouble
-        assert mine.kept is not None
-        self.meter.observe("commit_seconds", time.perf_counter() - begun_s)
-        return mine.kept
+            mine.leads, self._led = not self._led, True
+        if not mine.leads:
+            mine.turn.acquire()
+        if mine.leads:
+            self._lead(mine)
+        if mine.kept is not None:
+            self.meter.observe("commit_seconds", time.monotonic() - mine.since_s)
+            return mine.kept
+        raise StoreAway(
+            "The store cannot keep anything now (%(why)s): keep your reports and send them again.",
+            why=type(mine.trouble).__name__,
+        ) from mine.trouble
+
+    def waiting_s(self) -> float:
+        """How long the oldest request has been waiting: what tells that more comes in than can be written."""
+        with self._lock:
+            oldest_s = min((each.since_s for each in self._queue), default=None)
+        return 0.0 if oldest_s is None else time.monotonic() - oldest_s
+
+    def _lead(self, mine: _Waiting) -> None:
+        try:
+            while not mine.done:
+                self._serve(self._take(), mine)
+        finally:
+            self._hand_on()
+
+    def _serve(self, group: Sequence[_Waiting], mine: _Waiting) -> None:
+        try:
+            self._write(group)
+        finally:
+            # Whatever went wrong, nobody may wait for ever.
+            for each in group:
+                each.trouble = None if each.kept else each.trouble or RuntimeError("the writer broke off")
+                if each is not mine:
+                    each.turn.release()
+
+    def _hand_on(self) -> None:
+        with self._lock:
+            following = self._queue[0] if self._queue else None
+            self._led = following is not None
+            if following is not None:
+                following.leads = True
+        if following is not None:
+            following.turn.release()
 
     def _take(self) -> list[_Waiting]:
-        with self._queue_lock:
-            count, size = 0, 0
-            for each in self._queue:
+        """All small bodies, then large ones, oldest first, as far as a group goes; always at least one."""
+        with self._lock:
+            group: list[_Waiting] = []
+            size = 0
+            for each in sorted(self._queue, key=_is_large):
                 size += len(each.submission.entries)
-                if count and size > MOST_REPORTS:
+                if group and size > MOST_REPORTS:
                     break
-                count += 1
-            group, self._queue = self._queue[:count], self._queue[count:]
+                group.append(each)
+            chosen = set(map(id, group))
+            self._queue = [each for each in self._queue if id(each) not in chosen]
             self.meter.put("commits_waiting", len(self._queue))
         return group
 
     def _write(self, group: Sequence[_Waiting]) -> None:
         self.groups += 1
-        begun_s = time.perf_counter()
+        begun_s = time.monotonic()
+        submissions = [each.submission for each in group]
         try:
-            with self.db.write() as tx:
-                kept = self.reports.keep(tx, [each.submission for each in group])
+            kept = self._keep(submissions)
         except TROUBLE as error:
             self._fail(group, error)
             return
-        self.meter.observe("commit_write_seconds", time.perf_counter() - begun_s)
-        self.meter.observe("commit_group_reports", sum(len(each.submission.entries) for each in group))
+        self.meter.observe("commit_write_seconds", time.monotonic() - begun_s)
+        self.meter.observe("commit_group_reports", sum(len(each.entries) for each in submissions))
+        self.after(submissions, kept)
         for each, found in zip(group, kept, strict=True):
             each.kept = found
 
+    def _keep(self, submissions: Sequence[Submission]) -> list[Kept]:
+        if self._careful == 0:
+            try:
+                with self.db.write_directly() as tx:
+                    return self.reports.keep(tx, submissions, careful=False)
+            except Known:
+                self._careful = CAREFUL_GROUPS
+            except AWAY:
+                # A connection that was cut while nobody used it says so only now. Whether the commit came through or
+                # not, the careful way finds out.
+                pass
+        self._careful = max(0, self._careful - 1)
+        with self.db.write_directly() as tx:
+            return self.reports.keep(tx, submissions, careful=True)
+
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         """One body that the store cannot take must not take the others with it: write each alone."""
-        if len(group) == 1:
-            group[0].trouble = error
+        if len(group) == 1 or isinstance(error, AWAY):
+            for each in group:
+                each.trouble = error
             return
         for each in group:
             self._write([each])
+
+
+def _is_large(each: _Waiting) -> bool:
+    return len(each.submission.entries) > SMALL

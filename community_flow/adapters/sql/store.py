@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -15,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from community_flow.adapters.sql import asking
+from community_flow.adapters.sql.driver import Driver
 
 Row = dict[str, Any]
 
@@ -27,6 +30,8 @@ class SqlDatabase:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
+        self._line = threading.Lock()
+        self._kept_open: Any = None
 
     def _sqlite(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
@@ -76,6 +81,33 @@ class SqlDatabase:
                 raise
             connection.commit()
 
+    @contextmanager
+    def write_directly(self) -> Iterator[Driver]:
+        """`write` on a connection that stays open, without SQLAlchemy: for the one writer whose every microsecond
+        shows. A connection that cannot even roll back is not used again."""
+        with self._writer if self.is_sqlite else self._line:
+            if self._kept_open is None:
+                self._kept_open = self.engine.raw_connection()
+            try:
+                driver = Driver(self._kept_open.cursor(), self.is_sqlite)
+                if self.is_sqlite:
+                    driver.cursor.execute("BEGIN IMMEDIATE")
+                yield driver
+                self._kept_open.driver_connection.commit()
+            except BaseException:
+                self._drop_open()
+                raise
+
+    def _drop_open(self) -> None:
+        connection, self._kept_open = self._kept_open, None
+        try:
+            # Closing alone does not end the transaction while a cursor lives: the file would stay locked.
+            connection.driver_connection.rollback()
+        except (sqlite3.Error, psycopg.Error):
+            connection.invalidate()
+        else:
+            connection.close()
+
     def ping(self) -> str | None:
         """What is wrong with the store, or None when it answers and has our tables."""
         try:
@@ -86,6 +118,8 @@ class SqlDatabase:
         return None
 
     def close(self) -> None:
+        if self._kept_open is not None:
+            self._drop_open()
         self.engine.dispose()
 
 

@@ -1,0 +1,105 @@
+"""Statements on the driver's own cursor, for the few places where SQLAlchemy's share of a statement shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, LargeBinary
+from sqlalchemy.sql.sqltypes import Boolean, Integer, SmallInteger
+
+from community_flow.adapters.sql.metadata import Ms
+
+ROWS = 32
+"""Rows in one INSERT on SQLite: each statement has a cost of its own, and a text much longer gains nothing more."""
+
+
+class Driver:
+    """A cursor of the driver's, within a transaction that somebody else ends; placeholders are written ``?``."""
+
+    def __init__(self, cursor: Any, is_sqlite: bool) -> None:
+        self.cursor, self.is_sqlite = cursor, is_sqlite
+        self._spelled: Callable[[str], str] = _as_it_is if is_sqlite else _for_psycopg
+
+    @classmethod
+    def of(cls, tx: Connection) -> Driver:
+        """The driver under a transaction of SQLAlchemy's."""
+        return cls(tx.connection.cursor(), tx.dialect.name == "sqlite")
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        """All rows of a query."""
+        self.cursor.execute(self._spelled(sql), values)
+        return list(self.cursor.fetchall())
+
+    def run(self, sql: str, *values: Any) -> int:
+        """How many rows the statement changed."""
+        self.cursor.execute(self._spelled(sql), values)
+        return int(self.cursor.rowcount)
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """The same statement for each row."""
+        if len(rows) == 1:
+            self.cursor.execute(self._spelled(sql), rows[0])
+        elif rows:
+            self.cursor.executemany(self._spelled(sql), rows)
+
+    def bulk(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
+        """Insert what is new; gives how many rows were. One array a column on PostgreSQL, which then parses and plans
+        once however many rows there are. A column that is written ``name=literal`` is the same in every row and has no
+        value in them."""
+        if not rows:
+            return 0
+        given = tuple(columns.items())
+        if not self.is_sqlite:
+            self.cursor.execute(_unnest(table, given), [list(column) for column in zip(*rows, strict=True)])
+            return int(self.cursor.rowcount)
+        full, changed = len(rows) - len(rows) % ROWS, 0
+        for start in range(0, full, ROWS):
+            self.cursor.execute(_values(table, given, ROWS), list(chain.from_iterable(rows[start : start + ROWS])))
+            changed += self.cursor.rowcount
+        if rest := rows[full:]:
+            self.many(_values(table, given, 1), rest)
+            changed += self.cursor.rowcount
+        return changed
+
+
+def kind_of(type_: Any) -> str:
+    """PostgreSQL's name of a column's type, for the arrays of `bulk`."""
+    if isinstance(type_, LargeBinary):
+        return "bytea"
+    if isinstance(type_, Boolean):
+        return "boolean"
+    if isinstance(type_, SmallInteger):
+        return "smallint"
+    if isinstance(type_, Ms):
+        return "bigint"
+    return "integer" if isinstance(type_, Integer) else "text"
+
+
+def _as_it_is(sql: str) -> str:
+    return sql
+
+
+@lru_cache(maxsize=256)
+def _for_psycopg(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+@lru_cache(maxsize=256)
+def _values(table: str, given: tuple[tuple[str, str], ...], count: int) -> str:
+    names = ", ".join(name.partition("=")[0] for name, _ in given)
+    row = "(" + ", ".join(name.partition("=")[2] or "?" for name, _ in given) + ")"
+    # Table and columns are names of ours; whatever comes from outside is bound.
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([row] * count)} ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _unnest(table: str, given: tuple[tuple[str, str], ...]) -> str:
+    names = ", ".join(name.partition("=")[0] for name, _ in given)
+    bound = [name for name, _ in given if "=" not in name]
+    chosen = ", ".join(name.partition("=")[2] or f"u.{name}" for name, _ in given)
+    arrays = ", ".join(f"%s::{kind}[]" for name, kind in given if "=" not in name)
+    source = f"unnest({arrays}) AS u({', '.join(bound)})"
+    return f"INSERT INTO {table} ({names}) SELECT {chosen} FROM {source} ON CONFLICT DO NOTHING"  # noqa: S608

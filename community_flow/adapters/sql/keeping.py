@@ -1,0 +1,375 @@
+"""One transaction's worth of submissions: rows, marks, tray, gaps, news of devices.
+
+All writes of one device happen one after the other (its status row is locked), so "is it there already?" followed by
+an insert is exact; the primary key (device, boot, seq) stands behind it all the same.
+
+Nearly every body is *plain*: numbers that follow each other and were never sent before. For those nothing is asked
+beforehand: the insert itself says whether they were new, and one UPDATE moves the boot's end on. When it turns out
+that one was there already, `Known` ends the transaction and the group is written again the careful way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, cast
+
+import msgspec
+
+from community_flow.adapters.sql.driver import Driver, kind_of
+from community_flow.adapters.sql.tables_flow import dirty
+from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.domain.passages import report_key
+from community_flow.domain.reports import HOLDS, Hold, KeptReport, Outcome, TrayItem
+from community_flow.ports.ingest import Kept, Prepared, SeenBefore, Submission
+
+Boot = tuple[str, int]
+Triple = tuple[str, int, int]
+Entry = Prepared | TrayItem | SeenBefore
+Seal = Callable[[str], Mapping[str, str]]
+
+PAGE = 5_000
+TOGETHER_MS = 600_000
+"""Marks of one subject within one such stretch become one: the fold settles them in one go anyway."""
+
+REPORT_COLUMNS = {name: kind_of(reports.c[name].type) for name in KeptReport._fields}
+_COUNT_ALIKE = {
+    "kind": "'count'", "pass_ref": "NULL", "tag_ref": "NULL", "person": "NULL", "token_s": "NULL", "assurance": "0",
+    "method": "NULL", "decision": "NULL", "reason": "NULL", "passed": "false", "forced": "false", "operator": "NULL",
+    "party": "1", "held": "false",
+}  # fmt: skip
+"""What is the same in every count, written into the statement: each bound value costs a third of a microsecond."""
+COUNT_COLUMNS = {
+    f"{name}={_COUNT_ALIKE[name]}" if name in _COUNT_ALIKE else name: kind for name, kind in REPORT_COLUMNS.items()
+}
+_count_values = itemgetter(*(place for place, name in enumerate(KeptReport._fields) if name not in _COUNT_ALIKE))
+DIRTY_COLUMNS = {name: kind_of(dirty.c[name].type) for name in ("community", "subject", "lo", "hi", "cause")}
+TRAY_COLUMNS = {
+    "community": "text", "device": "text", "boot": "bigint", "seq": "bigint", "received_ms": "bigint", "reason": "text",
+    "detail": "text", "body": "text", "digest": "bytea", "state": "text",
+}  # fmt: skip
+
+
+class Known(Exception):
+    """A report that was taken for new is there already: nothing of this transaction may be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Reports of one boot from ``first`` to ``last`` with none missing."""
+
+    boot: Boot
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class Work:
+    """What a group of submissions comes to; `take` decides, `write` does it."""
+
+    sql: Driver
+    seal: Seal
+    known: dict[Triple, bytes] = field(default_factory=dict)
+    counts: list[KeptReport] = field(default_factory=list)
+    others: list[KeptReport] = field(default_factory=list)
+    spans: dict[tuple[str, str, int, str], list[Any]] = field(default_factory=dict)
+    tray: list[tuple[Any, ...]] = field(default_factory=list)
+    used: list[tuple[str, bytes]] = field(default_factory=list)
+    forged: Counter[str] = field(default_factory=Counter)
+
+    def keep(self, submissions: Sequence[Submission], careful: bool) -> list[Kept]:
+        """Everything of these submissions, within the caller's transaction; raises Known unless ``careful``."""
+        lock_devices(self.sql, {each.device for each in submissions})
+        runs = {} if careful else plain_runs(submissions)
+        closely = [each for each in submissions if each.device not in runs]
+        self._read_known(closely)
+        outcomes = [
+            self._take_plain(each) if each.device in runs else [self._take(each, entry) for entry in each.entries]
+            for each in submissions
+        ]
+        self._write(exact=not runs)
+        through = advance(self.sql, runs.values(), closely)
+        kept = [_kept(each, found, through) for each, found in zip(submissions, outcomes, strict=True)]
+        tell_devices(self.sql, submissions, kept, self.forged)
+        return kept
+
+    def _read_known(self, submissions: Iterable[Submission]) -> None:
+        """Digests of those reports that the store has already."""
+        wanted: dict[Boot, list[int]] = defaultdict(list)
+        for each in submissions:
+            for entry in each.entries:
+                if isinstance(entry, Prepared):
+                    wanted[each.device, entry.row.boot].append(entry.row.seq)
+        for (device, boot), seqs in wanted.items():
+            for seq, digest in digests(self.sql, device, boot, seqs):
+                self.known[device, boot, seq] = bytes(digest)
+
+    def _take_plain(self, submission: Submission) -> list[Outcome]:
+        """Everything in it is new, unless `_write` finds out otherwise. Counts, of which there are most, are marked
+        along the way: those that follow each other mostly lie in one stretch."""
+        outcomes: list[Outcome] = []
+        where: tuple[str, int] | None = None
+        span: list[Any] = []
+        for entry in submission.entries:
+            row = entry.row  # type: ignore[union-attr]  # `plain_runs` looked
+            if row.kind != "count" or row.held:
+                outcomes.append(self._add(entry))  # type: ignore[arg-type]
+                continue
+            self.counts.append(row)
+            t_ms, subject = row.t_ms, cast(str, entry.subject)  # type: ignore[union-attr]
+            if where != (subject, t_ms // TOGETHER_MS):
+                where, span = (subject, t_ms // TOGETHER_MS), self._span(row, subject)
+            place = (t_ms, row.boot, row.seq)
+            if place < span[1]:
+                span[1] = place
+            elif place > span[2]:
+                span[2] = place
+            outcomes.append(Outcome(row.boot, row.seq, "accepted"))
+        return outcomes
+
+    def _take(self, submission: Submission, entry: Entry) -> Outcome:
+        """Decide what becomes of one report."""
+        if isinstance(entry, SeenBefore):
+            return Outcome(entry.boot, entry.seq, "duplicate")
+        if isinstance(entry, TrayItem):
+            self._lay(entry)
+            return Outcome(entry.boot, entry.seq, "rejected", entry.reason)
+        row = entry.row
+        known = self.known.get((row.device, row.boot, row.seq))
+        if known is None:
+            return self._add(entry)
+        if known == row.digest or (len(known) != len(row.digest) and submission.same(entry.form, known)):
+            return Outcome(row.boot, row.seq, "duplicate")
+        self._lay(_beside(submission, entry))
+        return Outcome(row.boot, row.seq, "conflict", "other_content")
+
+    def _add(self, entry: Prepared) -> Outcome:
+        row = entry.row
+        self.known[row.device, row.boot, row.seq] = row.digest
+        (self.counts if row.kind == "count" and not row.held else self.others).append(row)
+        if entry.ref_hash is not None:
+            self.used.append((f"{row.device}:{row.boot}:{row.seq}", entry.ref_hash))
+        if entry.forged:
+            self.forged[row.device] += 1
+        if entry.hold is not None:
+            self._lay(_held_back(row, entry.hold))
+            return Outcome(row.boot, row.seq, "accepted", "held")
+        if entry.subject is not None:
+            self._span(row, entry.subject)
+        return Outcome(row.boot, row.seq, "accepted")
+
+    def _span(self, row: KeptReport, subject: str) -> list[Any]:
+        """[community, first, last] of the mark that a row belongs to, its place included."""
+        place = (row.t_ms, row.boot, row.seq)
+        span = self.spans.setdefault(
+            (row.device, subject, row.t_ms // TOGETHER_MS, row.kind), [row.community, place, place]
+        )
+        span[1:] = min(span[1], place), max(span[2], place)
+        return span
+
+    def _lay(self, item: TrayItem) -> None:
+        body = msgspec.json.encode(self.seal(item.text) if item.text else None).decode()
+        self.tray.append((*item[:7], body, item.digest, "open"))
+
+    def _write(self, exact: bool) -> None:
+        new = self.sql.bulk("reports", COUNT_COLUMNS, [_count_values(row) for row in self.counts])
+        new += self.sql.bulk("reports", REPORT_COLUMNS, self.others)
+        if not exact and new < len(self.counts) + len(self.others):
+            raise Known
+        self.sql.bulk("dirty", DIRTY_COLUMNS, list(self._marks()))
+        self.sql.bulk("tray", TRAY_COLUMNS, self.tray)
+        self.sql.many("UPDATE scan_references SET used_by = ? WHERE ref_hash = ? AND used_by IS NULL", self.used)
+
+    def _marks(self) -> Iterator[tuple[str, str, bytes, bytes, str]]:
+        for (device, subject, _, cause), (community, first, last) in self.spans.items():
+            lo, hi = (report_key(t_ms, device, boot, seq) for t_ms, boot, seq in (first, last))
+            yield community, subject, lo, hi, cause
+
+
+def _kept(submission: Submission, outcomes: list[Outcome], through: Mapping[Boot, int]) -> Kept:
+    boots = {each.boot for each in outcomes}
+    tally = Counter([each.outcome for each in outcomes])
+    return Kept(outcomes, {boot: through[submission.device, boot] for boot in boots}, tally)
+
+
+def _beside(submission: Submission, entry: Prepared) -> TrayItem:
+    row = entry.row
+    detail = "This number was kept before with other content. Both are kept: look which one is true."
+    text = entry.form.decode()
+    return TrayItem(
+        row.community, row.device, row.boot, row.seq, submission.received_ms, "conflict", detail, text, row.digest
+    )
+
+
+def _held_back(row: KeptReport, hold: Hold) -> TrayItem:
+    return TrayItem(row.community, row.device, row.boot, row.seq, row.received_ms, hold, HOLDS[hold], "", row.digest)
+
+
+def plain_runs(submissions: Iterable[Submission]) -> dict[str, Run]:
+    """Device -> its run, for devices that sent nothing but reports of one boot that follow each other."""
+    runs: dict[str, Run] = {}
+    others: set[str] = set()
+    for each in submissions:
+        run = None if each.device in others else _continued(runs.get(each.device), _run_of(each))
+        if run is None:
+            others.add(each.device)
+            runs.pop(each.device, None)
+        else:
+            runs[each.device] = run
+    return runs
+
+
+def _run_of(submission: Submission) -> Run | None:
+    entries = submission.entries
+    if not all(type(entry) is Prepared and entry.lost is None for entry in entries):
+        return None
+    boots = {entry.row.boot for entry in entries}  # type: ignore[union-attr]  # looked at above
+    seqs = [entry.row.seq for entry in entries]  # type: ignore[union-attr]
+    if len(boots) != 1 or seqs != list(range(seqs[0], seqs[0] + len(seqs))):
+        return None
+    return Run((submission.device, boots.pop()), seqs[0], seqs[-1])
+
+
+def _continued(before: Run | None, run: Run | None) -> Run | None:
+    if before is None or run is None:
+        return run
+    return Run(run.boot, before.first, run.last) if (before.boot, before.last + 1) == (run.boot, run.first) else None
+
+
+def lock_devices(sql: Driver, devices: Collection[str]) -> None:
+    """Hold the status rows of these devices until the transaction ends."""
+    if sql.is_sqlite:  # one writer anyway
+        return
+    wanted = sorted(devices)  # always in the same order, so that two groups never wait for each other
+    sql.rows("SELECT 1 FROM device_status WHERE device = ANY(?) ORDER BY device FOR UPDATE", wanted)
+
+
+def digests(sql: Driver, device: str, boot: int, seqs: list[int]) -> list[Any]:
+    """[(seq, digest)] of those that are kept."""
+    query = "SELECT seq, digest FROM reports WHERE device = ? AND boot = ? AND seq "
+    least, most = min(seqs), max(seqs)
+    if most - least < 2 * len(seqs):
+        return sql.rows(f"{query}BETWEEN ? AND ?", device, boot, least, most)
+    # Scattered numbers: a range could hold millions of other reports.
+    if sql.is_sqlite:
+        return sql.rows(f"{query}IN (SELECT value FROM json_each(?))", device, boot, str(seqs))  # noqa: S608
+    return sql.rows(f"{query}= ANY(?)", device, boot, seqs)
+
+
+# --- gaps ---------------------------------------------------------------------------------------------------------
+
+_MOVE_ON = (
+    "UPDATE device_boots SET through = ?, highest = ? WHERE device = ? AND boot = ? AND through = ? AND highest <= ?"
+)
+_SET = (
+    "INSERT INTO device_boots (device, boot, through, highest) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (device, boot) DO UPDATE SET through = excluded.through, highest = excluded.highest"
+)
+
+
+def advance(sql: Driver, runs: Iterable[Run], others: Iterable[Submission]) -> dict[Boot, int]:
+    """The highest seq of each boot below which nothing is missing, kept and given back."""
+    spans: dict[Boot, list[tuple[int, int]]] = defaultdict(list)
+    through: dict[Boot, int] = {}
+    for run in runs:
+        if sql.run(_MOVE_ON, run.last, run.last, *run.boot, run.first - 1, run.last):
+            through[run.boot] = run.last
+        else:  # the first of its boot, or something is missing before it
+            spans[run.boot].append((run.first, run.last))
+    for each in others:
+        for entry in each.entries:
+            _, boot, seq = _triple(entry)
+            spans[each.device, boot].append((seq, seq))
+            if isinstance(entry, Prepared) and entry.lost:
+                spans[each.device, boot].append(entry.lost)
+    return through | {boot: _advance_boot(sql, boot, found) for boot, found in spans.items()}
+
+
+def _advance_boot(sql: Driver, boot: Boot, spans: list[tuple[int, int]]) -> int:
+    rows = sql.rows("SELECT through, highest FROM device_boots WHERE device = ? AND boot = ?", *boot)
+    before, highest = rows[0] if rows else (0, 0)
+    through = _run(before, spans)
+    if through > before and highest > through:
+        through = _run_stored(sql, boot, through)
+    highest = max(highest, through, *(last for _, last in spans))
+    if not rows or (through, highest) != (before, rows[0][1]):
+        sql.run(_SET, *boot, through, highest)
+    return through
+
+
+def _run_stored(sql: Driver, boot: Boot, through: int) -> int:
+    """Go on over what came before its time and waits beyond the gap that has just closed."""
+    while True:
+        rows = sql.rows(
+            "SELECT seq, CASE WHEN kind = 'gap' THEN body END FROM reports"
+            " WHERE device = ? AND boot = ? AND seq > ? UNION ALL"
+            " SELECT seq, NULL FROM tray WHERE device = ? AND boot = ? AND seq > ? ORDER BY 1 LIMIT ?",
+            *boot, through, *boot, through, PAGE,
+        )  # fmt: skip
+        reached = _run(through, [span for seq, body in rows for span in _spans(seq, body)])
+        if reached == through or len(rows) < PAGE:
+            return reached
+        through = reached
+
+
+def _triple(entry: Entry) -> Triple:
+    if isinstance(entry, Prepared):
+        return entry.row.device, entry.row.boot, entry.row.seq
+    return entry.device, entry.boot, entry.seq
+
+
+def _spans(seq: int, gap: str | None) -> list[tuple[int, int]]:
+    if gap is None:
+        return [(seq, seq)]
+    lost = msgspec.json.decode(gap)
+    return [(seq, seq), (lost["from"], lost["to"])]
+
+
+def _run(through: int, spans: Iterable[tuple[int, int]]) -> int:
+    """How far the unbroken run reaches from ``through`` over these spans."""
+    for first, last in sorted(spans):
+        if first > through + 1:
+            break
+        through = max(through, last)
+    return through
+
+
+# --- devices ------------------------------------------------------------------------------------------------------
+
+OUTCOMES = ("accepted", "duplicate", "rejected", "conflict")
+_NEWS = (
+    "UPDATE device_status SET last_ms = COALESCE(?, last_ms),"
+    " last_report_ms = CASE WHEN last_report_ms IS NULL OR last_report_ms < ? THEN ? ELSE last_report_ms END,"
+    " skew_ms = COALESCE(?, skew_ms), accepted = accepted + ?, duplicates = duplicates + ?, rejected = rejected + ?,"
+    " conflicts = conflicts + ?, held = held + ?, forged = forged + ?, unknown_fields = unknown_fields + ?,"
+    " mismatch_ms = COALESCE(?, mismatch_ms) WHERE device = ?"
+)
+_STATUS = (
+    "UPDATE device_status SET queue = ?, version = ?, config = ?, faults = ?, counters = ?, status_ms = ?"
+    " WHERE device = ? AND (status_ms IS NULL OR status_ms <= ?)"
+)
+
+
+def tell_devices(sql: Driver, submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> None:
+    """Tallies and news of the devices that sent these."""
+    told = zip(submissions, kept, strict=True)
+    sql.many(_NEWS, [_news(each, found, forged.pop(each.device, 0)) for each, found in told])
+    sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
+
+
+def _news(each: Submission, kept: Kept, forged: int) -> tuple[Any, ...]:
+    held = [one.reason for one in kept.outcomes].count("held")
+    news, tally = each.news, [kept.tally.get(name, 0) for name in OUTCOMES]
+    return (
+        each.received_ms if news.heard else None, news.last_report_ms, news.last_report_ms, news.skew_ms, *tally, held,
+        forged, news.unknown_fields, each.received_ms if "conflict" in kept.tally else None, each.device,
+    )  # fmt: skip
+
+
+def _status(each: Submission) -> tuple[Any, ...]:
+    status = each.news.status or {}
+    t_ms = status["t_ms"]
+    faults, counters = (msgspec.json.encode(status.get(name)).decode() for name in ("faults", "counters"))
+    return status["queue"], status["version"], status["config"], faults, counters, t_ms, each.device, t_ms

@@ -1,0 +1,55 @@
+"""Room for those who cannot wait: what was kept back for hours is let in a few bodies at a time, and when everything is
+full whoever can come again is sent away before whoever stands at a gate.
+
+A request that waits holds a thread of the server. Without this a hundred devices that come back after an outage take
+every thread, and a guard's scan waits behind bodies of a thousand reports.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from community_flow.domain.errors import Busy
+
+LARGE_BYTES = 8_192
+"""A body above this was collected; one report takes a few hundred bytes."""
+
+LARGE_AT_ONCE, LARGE_WAITING = 2, 4
+"""One is decoded while the other is written; more at once only takes the interpreter from live reports."""
+
+MOST = 24
+"""Bodies in the process at once. The server has more threads than that, so pages and probes find one."""
+
+
+class Lanes:
+    """Who may take part of one process's time now."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._large = threading.Semaphore(LARGE_AT_ONCE)
+        self._inside = self._large_inside = 0
+
+    @contextmanager
+    def enter(self, size: int) -> Iterator[None]:
+        """Room for a body of ``size`` bytes; raises Busy when there is none."""
+        large = size > LARGE_BYTES
+        self._count(large)
+        try:
+            if not large:
+                yield
+                return
+            with self._large:
+                yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                self._large_inside -= large
+
+    def _count(self, large: bool) -> None:
+        with self._lock:
+            if self._inside >= MOST or (large and self._large_inside >= LARGE_AT_ONCE + LARGE_WAITING):
+                raise Busy("Too much comes in at once: keep your reports and send them again.", retry_s=1)
+            self._inside += 1
+            self._large_inside += large

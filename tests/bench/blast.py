@@ -1,0 +1,143 @@
+"""A client that costs little: requests are made beforehand, one thread drives every connection.
+
+A client of threads and http.client takes more of the machine than the server that it measures, and then both of two
+servers look equally slow. Run as a process of its own, so that it shares no interpreter lock with anybody.
+"""
+
+from __future__ import annotations
+
+import pickle
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+PART = 65_536
+
+
+@dataclass(frozen=True)
+class Shots:
+    """What a run gave: wall time, and for each answer its latency; ``refused`` holds starts of unexpected answers."""
+
+    took_s: float
+    latencies_s: list[float]
+    refused: list[bytes]
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.latencies_s) / self.took_s
+
+    def quantile_s(self, share: float) -> float:
+        return sorted(self.latencies_s)[min(len(self.latencies_s) - 1, int(share * len(self.latencies_s)))]
+
+
+@dataclass(slots=True)
+class _Line:
+    """One keep-alive connection: sends a request when the one before was answered."""
+
+    socket: socket.socket
+    requests: Sequence[bytes]
+    pause_s: float
+    next: int = 0
+    sent_s: float = 0.0
+    due_s: float = 0.0
+    waiting: bool = False
+    answer: bytes = b""
+    latencies_s: list[float] = field(default_factory=list)
+
+    @property
+    def over(self) -> bool:
+        return self.next >= len(self.requests) and not self.waiting
+
+    def send(self, now_s: float) -> None:
+        self.sent_s, self.waiting, self.answer = now_s, True, b""
+        # Small requests leave at once; a large one may need several writes, which a blocking send does for us.
+        self.socket.sendall(self.requests[self.next])
+        self.next += 1
+
+    def receive(self) -> bytes | None:
+        """The whole answer, or None while parts of it are on their way."""
+        part = self.socket.recv(PART)
+        if not part:
+            raise ConnectionError("the server closed a connection in the middle of a run")
+        self.answer += part
+        head, found, body = self.answer.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return None
+        now_s = time.perf_counter()
+        self.latencies_s.append(now_s - self.sent_s)
+        self.waiting, self.due_s = False, self.sent_s + self.pause_s
+        return self.answer
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise ValueError("an answer without a length")
+
+
+def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: float) -> Shots:
+    """Send each stream over a connection of its own, at most one request of it at a time, ``pause_s`` from one to the
+    next at least; an answer without the bytes ``good`` counts as refused."""
+    chosen = selectors.DefaultSelector()
+    lines = []
+    for place, requests in enumerate(streams):
+        line = _Line(socket.create_connection(("127.0.0.1", port)), requests, pause_s)
+        line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line.due_s = time.perf_counter() + pause_s * place / len(streams)
+        chosen.register(line.socket, selectors.EVENT_READ, line)
+        lines.append(line)
+    refused: list[bytes] = []
+    begun_s = time.perf_counter()
+    while not all(line.over for line in lines):
+        now_s = time.perf_counter()
+        for line in lines:
+            if not line.waiting and line.next < len(line.requests) and line.due_s <= now_s:
+                line.send(time.perf_counter())
+        for key, _ in chosen.select(0.0005 if pause_s else 1):
+            answer = key.data.receive()
+            if answer is not None and good not in answer:
+                refused.append(answer[:400])
+    took_s = time.perf_counter() - begun_s
+    for line in lines:
+        line.socket.close()
+    return Shots(took_s, [each for line in lines for each in line.latencies_s], refused)
+
+
+def blast(port: int, streams: Sequence[Sequence[bytes]], good: bytes = b'"accepted"', pause_s: float = 0) -> Shots:
+    """`drive` in a process of its own; raises SystemExit when anything was refused."""
+    work = pickle.dumps((port, streams, good, pause_s))
+    command = [sys.executable, "-m", "tests.bench.blast"]
+    done = subprocess.run(command, input=work, capture_output=True, cwd=ROOT, check=False)
+    if done.returncode:
+        raise SystemExit(f"the client failed: {done.stderr.decode()[-2000:]}")
+    shots: Shots = pickle.loads(done.stdout)
+    if shots.refused:
+        raise SystemExit(f"{len(shots.refused)} requests were refused, the first: {shots.refused[0].decode()}")
+    return shots
+
+
+def post(path: str, body: bytes, token: str = "", **headers: str) -> bytes:
+    """One request, ready to be sent."""
+    lines = [
+        f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", f"Content-Length: {len(body)}",
+        *([f"Authorization: Bearer {token}"] if token else ()),
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]  # fmt: skip
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+if __name__ == "__main__":
+    result = drive(*pickle.loads(sys.stdin.buffer.read()))
+    # By its importable name: as __main__ nobody else could read it.
+    from tests.bench.blast import Shots as Named
+
+    sys.stdout.buffer.write(pickle.dumps(Named(result.took_s, result.latencies_s, result.refused)))
