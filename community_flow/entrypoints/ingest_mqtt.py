@@ -11,10 +11,10 @@ import msgspec
 
 from community_flow.entrypoints.ingest_replies import PROBLEM, Refused, Reply, reply_of, too_large, unzip
 from community_flow.ports.broker import Arrived, Sent
-from community_flow.ports.ingest import Meter
+from community_flow.ports.ingest import Meter, Receipt
 from community_flow.services.device_links import DeviceLinks
 from community_flow.services.ingest import Ingest
-from sensors.wire import MAX_BYTES, TOPICS, Answer
+from sensors.wire import MAX_BYTES, TOPICS
 
 TOPIC = re.compile(TOPICS.format(device="(d_[a-z2-7]{12})", part="(reports|status)"))
 GZIP = b"\x1f\x8b"
@@ -50,7 +50,7 @@ class MqttReports:
         self.meter.add("mqtt_answers_total", status=str(reply.status))
         return _sent(device, reply, arrived)
 
-    def _accept(self, device: str, arrived: Arrived) -> Answer:
+    def _accept(self, device: str, arrived: Arrived) -> Receipt:
         trusted = self.ingest.admit_known(device, len(arrived.body))
         return self.ingest.accept(trusted, _body(arrived))
 
