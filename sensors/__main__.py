@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(given.run(given) or 0)
     except ImportError as error:
-        print(f"{error}: `pip install 'community-flow-sensors[camera,qr,seal]'`.", file=sys.stderr)
+        print(f"{error}: `pip install 'community-flow-sensors[camera,qr,seal,mqtt]'`.", file=sys.stderr)
         return 2
     except (ValueError, RuntimeError) as error:
         # Our own errors name the remedy; a bug of ours would show as such a line too, so its kind is told.

@@ -12,7 +12,7 @@ from sensors.config import AgentConfig, CameraConfig, SensorConfig
 from sensors.desk import Desk, Sensor
 from sensors.device_clock import DeviceClock
 from sensors.outbox import Outbox, OutboxTrouble
-from sensors.uplink_http import BackOff, HttpUplink, Sender
+from sensors.uplink_http import BackOff, HttpUplink, Sender, Uplink
 
 log = logging.getLogger("sensors")
 
@@ -33,7 +33,7 @@ class Agent:
         self._clock = DeviceClock()
         self.outbox = Outbox(config.outbox, config.device, self._clock)
         self.desk = Desk(self.outbox, self._clock, config.config, config.ingest_key)
-        self._uplink = HttpUplink(config.server, config.token, config.ca_file)
+        self._uplink = _uplink(config)
         self._sender = Sender(self.outbox, self._uplink, self._clock, back_off)
         self._sensors = [*(_made(each) for each in config.sensors), *extra]
         self._stop = threading.Event()
@@ -123,6 +123,15 @@ class Agent:
                 time.sleep(wait)
         except OutboxTrouble as error:
             log.error("%s", error)
+
+
+def _uplink(config: AgentConfig) -> Uplink:
+    """MQTT when the configuration names a broker; its library is imported only then."""
+    if config.mqtt:
+        from sensors.uplink_mqtt import MqttUplink
+
+        return MqttUplink(config.mqtt, config.device, config.token, config.ca_file)
+    return HttpUplink(config.server, config.token, config.ca_file)
 
 
 def _made(config: SensorConfig) -> Sensor:

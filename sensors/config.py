@@ -66,6 +66,8 @@ class AgentConfig:
     sensors: tuple[SensorConfig, ...]
     heartbeat_s: float = 60.0
     ca_file: Path | None = None
+    # A broker's address: reports go there instead of to the server.
+    mqtt: str = ""
     config: int = 1
     ingest_key: IngestKey | None = None
 
@@ -87,9 +89,11 @@ def agent_from(found: Mapping[str, Any], folder: Path) -> AgentConfig:
     version = table.take("format", int, VERSION)
     if version > VERSION:
         raise BadConfig(f"format is {version}, this agent knows up to {VERSION}: update community-flow-sensors.")
+    mqtt = table.take("mqtt", str, "")
     parsed = AgentConfig(
         device=table.matching("device", DEVICE, "d_ and 12 letters or digits, as `device enrol` printed it"),
-        server=table.take("server", str),
+        server=table.take("server", str, "" if mqtt else None),
+        mqtt=mqtt,
         token=_token(table),
         outbox=table.path("outbox", "outbox.sqlite"),
         heartbeat_s=table.number("heartbeat_s", 60.0, 1, 3600),

@@ -9,6 +9,7 @@ import secrets
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from sensors.device_clock import DeviceClock
@@ -28,6 +29,16 @@ class NoAnswer(OSError):
 
 class BadAddress(ValueError):
     """A server address that cannot be used; the message names the remedy."""
+
+
+class Uplink(Protocol):
+    """A way to the server."""
+
+    def send(self, body: bytes) -> Answer | Refusal:
+        """Hand over one body; raises NoAnswer."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class HttpUplink:
@@ -104,7 +115,7 @@ class BackOff:
 class Sender:
     """Moves reports from the outbox to the server, one batch at a time."""
 
-    def __init__(self, outbox: Outbox, uplink: HttpUplink, clock: DeviceClock, back_off: BackOff | None = None) -> None:
+    def __init__(self, outbox: Outbox, uplink: Uplink, clock: DeviceClock, back_off: BackOff | None = None) -> None:
         self._outbox, self._uplink, self._clock = outbox, uplink, clock
         self.back_off = back_off or BackOff()
         self._most = MAX_REPORTS
