@@ -11,10 +11,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
+from itertools import chain
 from typing import TypeAlias
 
 Cell: TypeAlias = str | int | float | date | None
@@ -71,6 +72,23 @@ def written(name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) ->
     body = (BOM + out.getvalue()).encode()
     digest = sha256(body).hexdigest()
     return Export(name, body + _seal(count, digest), count, digest)
+
+
+def streamed(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """The same file in pieces, for tables that do not fit into memory."""
+    seen, count = sha256(), 0
+    for number, row in enumerate(chain([header], rows)):
+        line = _line(row, first=number == 0)
+        seen.update(line)
+        count = number
+        yield line
+    yield _seal(count, seen.hexdigest())
+
+
+def _line(row: Sequence[Cell], *, first: bool) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow([safe(each) for each in row])
+    return ((BOM if first else "") + out.getvalue()).encode()
 
 
 def intact(body: bytes) -> bool:

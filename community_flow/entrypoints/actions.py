@@ -55,6 +55,7 @@ ACTIONS = {
     "device.revoke": lazy_gettext("revoked a device"),
     "device.checked": lazy_gettext("checked a device"),
     "anomaly.verdict": lazy_gettext("decided on an anomaly"),
+    "tray.look": lazy_gettext("looked at a kept report"),
     "tray.mended": lazy_gettext("mended a kept report"),
     "tray.dismissed": lazy_gettext("dismissed a kept report"),
     "clock.wrong": lazy_gettext("noticed that the server’s clock is wrong"),

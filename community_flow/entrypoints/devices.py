@@ -1,12 +1,11 @@
-"""Devices: the page, the operator's JSON, the tray, and what devices themselves call (claim, config)."""
+"""Devices: the page, the operator's JSON, and what devices themselves call (claim, config)."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import msgspec
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
@@ -14,28 +13,24 @@ from flask_babel import gettext, lazy_gettext
 from msgspec import Meta
 from werkzeug.wrappers import Response as BaseResponse
 
-from community_flow.domain.errors import Invalid, TooMany
+from community_flow.domain.errors import TooMany
 from community_flow.domain.places import Community, DeviceKind, Gate
-from community_flow.domain.scope import Role, Scope
+from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_scope, device, roles
-from community_flow.entrypoints.answers import cursor, items, json_response, parse, place
+from community_flow.entrypoints.answers import items, json_response, parse
 from community_flow.entrypoints.problems import Problem
 from community_flow.ports import Clock
-from community_flow.ports.devices import TrayRow
 from community_flow.ports.ingest import Limits, Trusted
 from community_flow.services.devices import GATELESS, ClaimCode, Devices, DeviceState
 from community_flow.services.ingest import NO_TIME
 from community_flow.services.ingest_keys import IngestKeys
-from community_flow.services.tray import Tray
 from community_flow.services.trust import Trust
 
 OFFICE = (Role.MANAGER, Role.ADMIN)
 WATCHERS = (Role.GUARD, Role.STEWARD, *OFFICE)
-TRAY = (Role.STEWARD, *OFFICE)
 
 Text = Annotated[str, Meta(max_length=100)]
 Places = tuple[dict[str, Community], dict[tuple[str, str], Gate]]
-Ids = Annotated[list[Annotated[int, Meta(ge=0, le=2**63 - 1)]], Meta(max_length=1000)]
 
 STATES = {  # state: (words, tone of the pill)
     "ok": (lazy_gettext("working"), "green"),
@@ -69,31 +64,13 @@ class Claimed(msgspec.Struct, frozen=True):
     code: Text
 
 
-class TrayQuery(msgspec.Struct, frozen=True, kw_only=True):
-    community: Text | None = None
-    state: Literal["open", "mended", "dismissed", "all"] = "open"
-    reason: Text | None = None
-    cursor: Text | None = None
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-
-
-class Retry(msgspec.Struct, frozen=True):
-    ids: Ids
-
-
-class Dismiss(msgspec.Struct, frozen=True):
-    ids: Ids
-    reason: Text
-
-
 def blueprint(
-    devices: Devices, tray: Tray, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
+    devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
     knows_time: Callable[[], bool],
 ) -> Blueprint:  # fmt: skip
     bp = Blueprint("devices", __name__)
     _page_routes(bp, devices)
     _operator_routes(bp, devices)
-    _tray_routes(bp, tray)
     _device_routes(bp, devices, trust, keys, limits, clock, lambda: clock.now_ms() if knows_time() else NO_TIME)
     return bp
 
@@ -161,42 +138,6 @@ def _operator_routes(bp: Blueprint, devices: Devices) -> None:
     def end(device_id: str) -> Response:
         devices.revoke(current_scope(), device_id)
         return json_response({"device": device_id, "state": "revoked"})
-
-
-def _tray_routes(bp: Blueprint, tray: Tray) -> None:
-    @bp.get("/v1/tray")
-    @roles(*TRAY)
-    def rows() -> Response:
-        query = parse(TrayQuery, request)
-        state = None if query.state == "all" else query.state
-        found = tray.rows(
-            current_scope().narrowed(query.community),
-            state=state,
-            reason=query.reason,
-            after=_after(query.cursor),
-            limit=query.limit,
-        )
-        following = cursor(found[-1].id) if len(found) == query.limit else None
-        return items([_tray_public(row) for row in found], following)
-
-    @bp.post("/v1/tray/retry")
-    @roles(*TRAY)
-    def retry() -> Response:
-        return items(tray.retry(current_scope(), parse(Retry, request).ids), None)
-
-    @bp.post("/v1/tray/dismiss")
-    @roles(*TRAY)
-    def dismiss() -> Response:
-        wanted = parse(Dismiss, request)
-        return json_response({"dismissed": tray.dismiss(current_scope(), wanted.ids, wanted.reason)})
-
-    @bp.get("/v1/tray/export")
-    @roles(*OFFICE)
-    def export() -> Response:
-        scope = current_scope()
-        response = Response(_lines(tray, scope), content_type="application/x-ndjson")
-        response.headers["Content-Disposition"] = "attachment; filename=tray.ndjson"
-        return response
 
 
 def _device_routes(
@@ -290,25 +231,6 @@ def _public(each: DeviceState) -> dict[str, Any]:
 def _tallies(each: DeviceState) -> dict[str, int]:
     names = ("accepted", "duplicates", "conflicts", "rejected", "forged", "unknown_fields", "held")
     return {name: getattr(each.status, name, 0) for name in names}
-
-
-def _tray_public(row: TrayRow) -> dict[str, Any]:
-    return {name: value for name, value in asdict(row).items() if name != "body"}
-
-
-def _after(text: str | None) -> int:
-    """The row that a page of the tray begins after."""
-    match place(text):
-        case None:
-            return 0
-        case [int(number)] if 0 <= number < 2**63:
-            return number
-    raise Invalid("This cursor was not made here: start from the first page.", field="cursor")
-
-
-def _lines(tray: Tray, scope: Scope) -> Iterator[bytes]:
-    for row in tray.export(scope):
-        yield msgspec.json.encode(row) + b"\n"
 
 
 def _names(name: str | None) -> dict[str, str] | None:

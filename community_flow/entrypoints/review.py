@@ -12,12 +12,13 @@ from werkzeug.wrappers import Response
 from community_flow.domain.anomalies import Anomaly
 from community_flow.domain.errors import Invalid
 from community_flow.domain.passages import triple_id
-from community_flow.domain.places import Community, Gate
+from community_flow.domain.places import Community, Device, Gate
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints import anomaly_words as words
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import LIMIT, cursor, items, json_response, parse, place
 from community_flow.entrypoints.languages import gettext, place_name
+from community_flow.entrypoints.tray_words import REASONS
 from community_flow.ports import Database
 from community_flow.ports.live import OpenItem
 from community_flow.ports.review import Card
@@ -58,6 +59,10 @@ class Names:
     def gates(self, scope: Scope) -> dict[tuple[str, str], Gate]:
         with self.db.read() as tx:
             return self.registry.gates(tx, scope)
+
+    def devices(self, scope: Scope) -> dict[str, Device]:
+        with self.db.read() as tx:
+            return {device: data for _, device, data in self.registry.store.current(tx, scope, "device")}
 
     def communities(self, scope: Scope) -> dict[str, Community]:
         with self.db.read() as tx:
@@ -103,7 +108,7 @@ class WordedInbox:
         ]  # fmt: skip
 
 
-def blueprint(review: Review, names: Names, tray: Callable[[Scope], Sequence[Any]]) -> Blueprint:
+def blueprint(review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]]) -> Blueprint:
     bp = Blueprint("review", __name__)
 
     @bp.get("/anomalies")
@@ -145,7 +150,7 @@ def blueprint(review: Review, names: Names, tray: Callable[[Scope], Sequence[Any
     return bp
 
 
-def _page(review: Review, names: Names, tray: Callable[[Scope], Sequence[Any]]) -> str:
+def _page(review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]]) -> str:
     scope = current_scope()
     communities = names.communities(scope)
     chosen = request.args.get("community")
@@ -167,7 +172,8 @@ def _page(review: Review, names: Names, tray: Callable[[Scope], Sequence[Any]]) 
 
     return render_template(
         "review/page.html", view=view, people=people, why=why, evidence_text=evidence, words=words,
-        communities=communities, chosen=chosen, tray=tray(scope), gate_name=lambda c, gate: _gate_name(gates, c)(gate),
+        communities=communities, chosen=chosen, tray=tray(scope), reasons=REASONS,
+        gate_name=lambda c, gate: _gate_name(gates, c)(gate),
     )  # fmt: skip
 
 

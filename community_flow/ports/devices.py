@@ -106,16 +106,64 @@ class TrayRow:
     settled_by: str | None
 
 
+@dataclass(frozen=True)
+class TrayFilter:
+    """Which rows; None stands for all."""
+
+    state: str | None = "open"
+    reason: str | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class HeldRow:
+    """An open row of a report that is kept and held, with the report's own time."""
+
+    id: int
+    community: str
+    reason: str
+    device: str
+    boot: int
+    seq: int
+    t_ms: int
+    received_ms: int
+
+
 class TrayStore(Protocol):
-    def rows(
-        self, tx: Transaction, scope: Scope, *, state: str | None, reason: str | None, after: int, limit: int
-    ) -> list[TrayRow]:
+    def rows(self, tx: Transaction, scope: Scope, chosen: TrayFilter, *, after: int, limit: int) -> list[TrayRow]:
         """Oldest first."""
         ...
 
     def of_ids(self, tx: Transaction, scope: Scope, ids: Sequence[int]) -> list[TrayRow]: ...
 
+    def lock_open(self, tx: Transaction, scope: Scope, ids: Sequence[int]) -> list[TrayRow]:
+        """Those that are open still; nobody else can settle them before this transaction ends."""
+        ...
+
     def settle(self, tx: Transaction, ids: Sequence[int], state: str, now_ms: int, account: str) -> None: ...
+
+    def settle_all(
+        self, tx: Transaction, scope: Scope, chosen: TrayFilter, up_to: int, state: str, now_ms: int, account: str,
+        most: int,
+    ) -> dict[str, int]:  # fmt: skip
+        """Settle the oldest ``most`` rows; gives how many by community."""
+        ...
+
+    def restate(self, tx: Transaction, rows: Sequence[tuple[int, str, str]]) -> None:
+        """(id, reason, detail): what stands in the way now."""
+        ...
+
+    def held(self, tx: Transaction, reason: str, received_from_ms: int, after: int, limit: int) -> list[HeldRow]:
+        """Open rows of one reason whose report is kept, oldest first, of all communities."""
+        ...
+
+    def newest(self, tx: Transaction, scope: Scope) -> int:
+        """The id of the newest row; 0 when there is none."""
+        ...
+
+    def open_of_device(self, tx: Transaction, device: str, most: int) -> int:
+        """How many rows of a device are open, counted up to ``most``."""
+        ...
 
     def count_open(self, tx: Transaction, scope: Scope) -> dict[str, int]:
         """Open rows by reason."""

@@ -135,6 +135,10 @@ class ReportStore(Protocol):
         take reports for new and end the transaction with an error of its own when they were not."""
         ...
 
+    def keep_with(self, tx: Transaction, submissions: Sequence[Submission]) -> list[Kept]:
+        """The same, carefully, beside other work of an ordinary transaction."""
+        ...
+
     def digests(self, tx: Transaction, device: str, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
         """Digests of those (boot, seq) of a device that are kept."""
         ...

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from community_flow.domain.errors import Invalid
+from community_flow.domain.tray_rows import MOST_TEXT
 from sensors.canonical import canonical
 from sensors.wire import MAX_REPORTS, report_from, strict_json
 from sensors.wire_rules import BOOT, MAX_BODIES, MAX_COUNTERS, MAX_FAULTS, MAX_TEXT, MAX_WHOLE, SEQ, WireError
@@ -270,8 +271,20 @@ def _identity(found: Any, place: int) -> tuple[int, int]:
 
 
 def _text(found: Any) -> str:
-    """JSON of anything that was parsed; ASCII, because half a surrogate pair has no UTF-8."""
-    return json.dumps(found, sort_keys=True)
+    """JSON of anything that was parsed; ASCII, because half a surrogate pair has no UTF-8. Of what no report can be
+    (a megabyte in one member) the beginning, with the whole's length and SHA-256: the tray must not fill the disk."""
+    text = json.dumps(found, sort_keys=True)
+    if len(text) <= MOST_TEXT:
+        return text
+    whole = hashlib.sha256(text.encode()).hexdigest()
+    short = {
+        "boot": found["boot"],
+        "seq": found["seq"],
+        "kind": str(found.get("kind"))[:40],
+        "beginning": text[:MOST_TEXT],
+        "length": len(text),
+    }
+    return json.dumps({**short, "sha256": whole}, sort_keys=True)
 
 
 _sorted = msgspec.json.Encoder(order="sorted").encode

@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Any
 
 from community_flow.domain.errors import FlowError, TooMany
-from community_flow.domain.reports import Outcome, TrayItem
-from community_flow.ports import Clock, Database
+from community_flow.domain.reports import HOLDS, TrayItem
+from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.ingest import (
     Committer,
     DeviceNews,
@@ -99,17 +99,26 @@ class Ingest:
         self._tell(device, kept)
         return _receipt(decoded.batch, now_ms if self.knows_time() else NO_TIME, kept)
 
-    def retry(self, device: Trusted, text: str) -> Outcome:
-        """One report out of the tray. What still cannot be used stays where it lies."""
+    def again(self, device: Trusted, text: str) -> Submission | TrayItem:
+        """A report out of the tray, ready to be kept, or why it still cannot be used."""
         report, now_ms = decode_one(text), self.clock.now_ms()
-        batch = self._look_up(self.labelling.open(device, [report], now_ms))
+        batch = self._look_up(self.labelling.open(device, [report], now_ms, timed=self.knows_time()))
         entry = self.labelling.label(batch, 0, report)
         if isinstance(entry, TrayItem):
-            return Outcome(entry.boot, entry.seq, "rejected", entry.reason)
-        news = DeviceNews(heard=False)
-        kept = self.committer.commit(_submission(device, now_ms, [entry], news))
+            return entry
+        if entry.hold is not None:  # its row lies in the tray already, with the whole report
+            row = entry.row
+            return TrayItem(
+                row.community, row.device, row.boot, row.seq, now_ms, entry.hold, HOLDS[entry.hold], text, row.digest
+            )
+        return _submission(device, now_ms, [entry], DeviceNews(heard=False))
+
+    def keep_again(self, tx: Transaction, submission: Submission) -> Kept:
+        """Keep what `again` gave, in the transaction that settles its row of the tray; then call `told`."""
+        return self.store.keep_with(tx, [submission])[0]
+
+    def told(self, device: Trusted, kept: Kept) -> None:
         self._tell(device, kept)
-        return kept.outcomes[0]
 
     def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
         seen = self._seen(device, decoded)

@@ -20,11 +20,13 @@ from community_flow.ports.ingest import Kept, Once, Signals, Submission
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices
+from community_flow.services.held_reports import LettingGo
 from community_flow.services.ingest import Ingest
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
 from community_flow.services.tray import Tray
+from community_flow.services.tray_guard import TrayGuard
 from community_flow.services.trust import Trust
 from community_flow.wiring.clock import knows_time
 from community_flow.wiring.core import Core
@@ -47,6 +49,7 @@ class IngestParts:
     keys: IngestKeys
     meter: PrometheusMeter
     once: Once
+    letting_go: LettingGo
 
 
 def ingest_parts(core: Core) -> IngestParts:
@@ -61,7 +64,8 @@ def _build_ingest(core: Core) -> IngestParts:
     traffic, keys = core.traffic, IngestKeys(core.keys)
     store = SqlReports(keys.seal)
     trust = Trust(core.db, store, core.registry, core.keys, horizon_of(core), core.clock)
-    committer = GroupCommit(core.db, store, traffic.meter, partial(_wake, core.signals))
+    commits = GroupCommit(core.db, store, traffic.meter, partial(_wake, core.signals))
+    committer = TrayGuard(commits, _open_of(core), traffic.meter, core.clock)
     ingest = Ingest(
         core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, committer,
         traffic.reports, traffic.recent, traffic.meter, core.clock, knows_time(core),
@@ -70,7 +74,18 @@ def _build_ingest(core: Core) -> IngestParts:
     if (links := device_links(core)) is not None:
         devices.after_change.append(links.changed)
     tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
-    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once)
+    letting_go = LettingGo(
+        core.db, SqlTray(), store, horizon_of(core), core.audit, core.signals, core.clock, knows_time(core)
+    )
+    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go)
+
+
+def _open_of(core: Core) -> Callable[[str, int], int]:
+    def count(device: str, most: int) -> int:
+        with core.db.read() as tx:
+            return SqlTray().open_of_device(tx, device, most)
+
+    return count
 
 
 def _wake(signals: Signals, submissions: Sequence[Submission], kept: Sequence[Kept]) -> None:
@@ -92,9 +107,10 @@ def horizon_of(core: Core) -> Callable[[Transaction, str], int]:
 
 def wire(core: Core, app: Flask) -> None:
     parts = ingest_parts(core)
+    core.background.append(parts.letting_go.start)
     core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
     app.register_blueprint(
         device_routes.blueprint(
-            parts.devices, parts.tray, parts.trust, parts.keys, core.traffic.codes, core.clock, knows_time(core)
+            parts.devices, parts.trust, parts.keys, core.traffic.codes, core.clock, knows_time(core)
         )
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Flask
@@ -12,15 +11,15 @@ from community_flow.adapters.sql.queries_review import SqlReview
 from community_flow.domain.passages import key_t_ms
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints import review as review_pages
+from community_flow.entrypoints import tray as tray_pages
 from community_flow.ports import Transaction
-from community_flow.ports.devices import TrayRow
 from community_flow.ports.flow import Changed
 from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.services.review import Review
-from community_flow.services.tray import Tray
 from community_flow.services.watch import Watch
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
+from community_flow.wiring.ingest import ingest_parts
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,11 @@ def wire(core: Core, app: Flask) -> None:
     core.background.append(parts.watch.start)
     pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
     names = review_pages.Names(core.db, core.registry, pseudonyms)
+    tray = ingest_parts(core).tray
+    app.register_blueprint(tray_pages.blueprint(tray, names))
     core.parts["inbox"] = review_pages.WordedInbox(parts.review, names)
     core.parts["open_items"] = lambda scope: _open_items(parts.review, scope)
-    app.register_blueprint(
-        review_pages.blueprint(
-            parts.review, names, lambda scope: core.parts["tray"].rows(scope) if "tray" in core.parts else ()
-        )
-    )
+    app.register_blueprint(review_pages.blueprint(parts.review, names, tray.count_open))
 
 
 def _folded(watch: Watch, _: Transaction, changed: Changed) -> None:
@@ -64,11 +61,6 @@ def _folded(watch: Watch, _: Transaction, changed: Changed) -> None:
     bodies = [each.row.key for each in (*changed.ledger_removed, *changed.ledger_added)]
     if moved or bodies:
         watch.changed(changed.community, key_t_ms(min(moved + bodies)))
-
-
-def _tray(core: Core, scope: Scope) -> Sequence[TrayRow]:
-    found: Tray = core.parts["tray"]
-    return found.rows(scope)
 
 
 def _communities(core: Core) -> list[str]:

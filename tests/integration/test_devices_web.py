@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from community_flow.commands import main
+from community_flow.domain import csv
 from community_flow.entrypoints.devices import qr_svg
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
@@ -115,7 +117,12 @@ def test_the_tray_over_json(client_as: ClientAs, flow: Core) -> None:
     assert len(manager.get("/v1/tray").get_json()["items"]) == 2
     assert len(manager.get("/v1/tray?state=all").get_json()["items"]) == 5
     lines = manager.get("/v1/tray/export").text.splitlines()
-    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3, 4, 5]
+    assert [json.loads(line)["seq"] for line in lines[:-1]] == [1, 2, 3, 4, 5]
+    whole = "".join(f"{line}\n" for line in lines[:-1]).encode()
+    assert json.loads(lines[-1]) == {"rows": 5, "sha256": hashlib.sha256(whole).hexdigest()}
+    table = manager.get("/v1/tray/export.csv").data
+    assert csv.intact(table)
+    assert b'\r\n"#rows","5"' in table
     assert client_as("guard").get("/v1/tray").status_code == 403
 
 

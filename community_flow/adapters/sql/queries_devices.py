@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.store import insert_ignore
-from community_flow.adapters.sql.tables_ingest import claim_codes, device_status, device_tokens, tray
+from community_flow.adapters.sql.tables_ingest import claim_codes, device_status, device_tokens, reports, tray
 from community_flow.domain.scope import Scope
-from community_flow.ports.devices import Claim, DeviceStatus, TrayRow
+from community_flow.ports.devices import Claim, DeviceStatus, HeldRow, TrayFilter, TrayRow
 
 _TALLIES = ("accepted", "duplicates", "conflicts", "rejected", "forged", "unknown_fields", "held")
 
@@ -85,19 +86,56 @@ _ROW = [column for column in tray.c if column.name != "digest"]
 
 
 class SqlTray:
-    def rows(
-        self, tx: Connection, scope: Scope, *, state: str | None, reason: str | None, after: int, limit: int
-    ) -> list[TrayRow]:
-        query = select(*_ROW).where(within(tray.c.community, scope), tray.c.id > after)
-        if state is not None:
-            query = query.where(tray.c.state == state)
-        if reason is not None:
-            query = query.where(tray.c.reason == reason)
+    def rows(self, tx: Connection, scope: Scope, chosen: TrayFilter, *, after: int, limit: int) -> list[TrayRow]:
+        query = select(*_ROW).where(_chosen(scope, chosen), tray.c.id > after)
         return [_tray_row(row._mapping) for row in tx.execute(query.order_by(tray.c.id).limit(limit))]
 
     def of_ids(self, tx: Connection, scope: Scope, ids: Sequence[int]) -> list[TrayRow]:
         query = select(*_ROW).where(within(tray.c.community, scope), tray.c.id.in_(ids)).order_by(tray.c.id)
         return [_tray_row(row._mapping) for row in tx.execute(query)]
+
+    def lock_open(self, tx: Connection, scope: Scope, ids: Sequence[int]) -> list[TrayRow]:
+        mine = within(tray.c.community, scope) & tray.c.id.in_(ids) & (tray.c.state == "open")
+        # On SQLite the transaction that writes is alone already.
+        query = select(*_ROW).where(mine).order_by(tray.c.id).with_for_update()
+        return [_tray_row(row._mapping) for row in tx.execute(query)]
+
+    def settle_all(
+        self, tx: Connection, scope: Scope, chosen: TrayFilter, up_to: int, state: str, now_ms: int, account: str,
+        most: int,
+    ) -> dict[str, int]:  # fmt: skip
+        oldest = select(tray.c.id).where(_chosen(scope, chosen), tray.c.id <= up_to).order_by(tray.c.id).limit(most)
+        values = {"state": state, "settled_ms": now_ms, "settled_by": account}
+        still_open = tray.c.id.in_(oldest.with_for_update()) & (tray.c.state == "open")
+        done = tx.execute(update(tray).where(still_open).values(**values).returning(tray.c.community))
+        return dict(Counter(row.community for row in done))
+
+    def restate(self, tx: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
+        for row_id, reason, detail in rows:
+            moved = (tray.c.id == row_id) & (tray.c.reason != reason)
+            tx.execute(update(tray).where(moved).values(reason=reason, detail=detail))
+
+    def held(self, tx: Connection, reason: str, received_from_ms: int, after: int, limit: int) -> list[HeldRow]:
+        same = (reports.c.device == tray.c.device) & (reports.c.boot == tray.c.boot) & (reports.c.seq == tray.c.seq)
+        query = (
+            select(
+                tray.c.id, tray.c.community, tray.c.reason, tray.c.device, tray.c.boot, tray.c.seq, reports.c.t_ms,
+                tray.c.received_ms,
+            )
+            .join(reports, same & reports.c.held)
+            .where(tray.c.state == "open", tray.c.reason == reason, tray.c.id > after)
+            .where(tray.c.received_ms >= received_from_ms)
+            .order_by(tray.c.id)
+            .limit(limit)
+        )  # fmt: skip
+        return [HeldRow(**row._mapping) for row in tx.execute(query)]
+
+    def newest(self, tx: Connection, scope: Scope) -> int:
+        return tx.execute(select(func.max(tray.c.id)).where(within(tray.c.community, scope))).scalar() or 0
+
+    def open_of_device(self, tx: Connection, device: str, most: int) -> int:
+        mine = select(tray.c.id).where(tray.c.device == device, tray.c.state == "open").limit(most).subquery()
+        return int(tx.execute(select(func.count()).select_from(mine)).scalar_one())
 
     def settle(self, tx: Connection, ids: Sequence[int], state: str, now_ms: int, account: str) -> None:
         open_ones = tray.c.id.in_(ids) & (tray.c.state == "open")
@@ -106,6 +144,15 @@ class SqlTray:
     def count_open(self, tx: Connection, scope: Scope) -> dict[str, int]:
         query = select(tray.c.reason, func.count()).where(within(tray.c.community, scope), tray.c.state == "open")
         return {row[0]: row[1] for row in tx.execute(query.group_by(tray.c.reason))}
+
+
+def _chosen(scope: Scope, chosen: TrayFilter) -> ColumnElement[bool]:
+    mine = within(tray.c.community, scope)
+    wanted_of = ((tray.c.state, chosen.state), (tray.c.reason, chosen.reason), (tray.c.device, chosen.device))
+    for column, wanted in wanted_of:
+        if wanted is not None:
+            mine = mine & (column == wanted)
+    return mine
 
 
 def _tray_row(row: object) -> TrayRow:

@@ -29,6 +29,9 @@ class SqlReports:
     def keep(self, sql: Driver, submissions: Sequence[Submission], *, careful: bool) -> list[Kept]:
         return Work(sql, self.seal).keep(submissions, careful)
 
+    def keep_with(self, tx: Connection, submissions: Sequence[Submission]) -> list[Kept]:
+        return self.keep(Driver.of(tx), submissions, careful=True)
+
     def digests(self, tx: Connection, device: str, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
         wanted: dict[int, list[int]] = defaultdict(list)
         for boot, seq in ids:
