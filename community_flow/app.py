@@ -12,6 +12,7 @@ import structlog
 from flask import Flask, send_from_directory
 from werkzeug.wrappers import Response
 
+from community_flow.adapters.parent import end_with_parent
 from community_flow.entrypoints.access import guard_app, public
 from community_flow.entrypoints.languages import speak
 from community_flow.entrypoints.measuring import measure, measured
@@ -102,6 +103,7 @@ def _keep_logs_nameless() -> None:
 
 def start_background(app: Flask) -> None:
     """Begin the worker's threads (fold, jobs). Called once by the process that serves."""
+    end_with_parent()
     core: Core = app.extensions["flow"]
     _settle_interpreter()
     core.traffic.meter.share(core.settings.data_dir / FIGURES_FOLDER, "web")

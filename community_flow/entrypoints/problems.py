@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from community_flow.domain.errors import FlowError, TooMany
+from community_flow.ports.ingest import StoreAway
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ def translate_errors(app: Flask) -> None:
 
 def _refused(error: FlowError) -> BaseResponse:
     title = gettext(error.remedy, **error.values)
-    retry_s = error.retry_s if isinstance(error, TooMany) else None
+    retry_s = error.retry_s if isinstance(error, TooMany | StoreAway) else None
     return _answer(error.status, error.code, title, "", retry_s, error.field)
 
 

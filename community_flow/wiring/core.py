@@ -67,6 +67,8 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
     core = Core(settings, clock, db, keys, audit, registry, accounts, build_traffic(settings))
     core.background.append(Presence(db).start)
+    if db.heartbeat is not None:
+        core.background.append(db.heartbeat.start)
     return core
 
 

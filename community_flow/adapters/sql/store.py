@@ -17,9 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from community_flow.adapters.sql import asking
+from community_flow.adapters.sql.away import StoreGone, told
 from community_flow.adapters.sql.driver import Driver
+from community_flow.adapters.sql.heartbeat import Heartbeat
 
 Row = dict[str, Any]
+
+CONNECT_S = 5
+LOCK_S = 10
+"""Nothing here holds a lock for long that others wait for: who holds one for longer hangs, and others must not."""
 
 
 class SqlDatabase:
@@ -32,6 +38,7 @@ class SqlDatabase:
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
         self._line = threading.Lock()
         self._kept_open: Any = None
+        self.heartbeat = None if self.is_sqlite else Heartbeat(self.engine)
 
     def _sqlite(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
@@ -43,15 +50,16 @@ class SqlDatabase:
     def _postgresql(self, pool_size: int) -> Engine:
         url = self.url.set(drivername="postgresql+psycopg")
         engine = create_engine(
-            url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
-        )
+            url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_S, "options": f"-c lock_timeout={LOCK_S}s"},
+        )  # fmt: skip
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing is committed."""
-        with self.engine.connect() as connection:
+        """A consistent view; nothing is committed. Raises StoreAway when the store does not answer, as `write` does."""
+        with self._told(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
@@ -67,10 +75,10 @@ class SqlDatabase:
     def write(self) -> Iterator[Connection]:
         """One transaction: committed (on disk) when the block ends, rolled back when it raises."""
         if not self.is_sqlite:
-            with self.engine.begin() as connection:
+            with self._told(), self.engine.begin() as connection:
                 yield connection
             return
-        with self._writer, self.engine.connect() as connection:
+        with self._writer, self._told(), self.engine.connect() as connection:
             # IMMEDIATE: two processes (a command beside `serve`) queue here instead of failing half-way.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -85,7 +93,7 @@ class SqlDatabase:
     def write_directly(self) -> Iterator[Driver]:
         """`write` on a connection that stays open, without SQLAlchemy: for the one writer whose every microsecond
         shows. A connection that cannot even roll back is not used again."""
-        with self._writer if self.is_sqlite else self._line:
+        with self._writer if self.is_sqlite else self._line, self._told():
             if self._kept_open is None:
                 self._kept_open = self.engine.raw_connection()
             try:
@@ -108,13 +116,20 @@ class SqlDatabase:
         else:
             connection.close()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        with told():
+            if self.heartbeat is not None:
+                self.heartbeat.check()
+            yield
+
     def ping(self) -> str | None:
         """What is wrong with the store, or None when it answers and has our tables."""
         try:
             with self.read() as tx:
                 tx.exec_driver_sql("SELECT 1 FROM journal LIMIT 1")
         except SQLAlchemyError as error:
-            return type(error).__name__
+            return type(error.orig if isinstance(error, StoreGone) else error).__name__
         return None
 
     def close(self) -> None:

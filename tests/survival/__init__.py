@@ -1,0 +1,1 @@
+"""What must survive: real processes, really killed, by pid, on loopback."""
