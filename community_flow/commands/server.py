@@ -42,11 +42,13 @@ def init() -> None:
 def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
     """Start the server."""
     known = settings()
-    lock = hold_data_folder(known)
+    with hold_data_folder(known):
+        _serve(known, (host or (EVERYWHERE if tls else known.host), port or known.port), tls, demo or known.demo)
+
+
+def _serve(known: Settings, address: tuple[str, int], tls: bool, demo: bool) -> None:
     core = prepare(known, holding=True)
     _refuse_unsealed_nights(known)
-    demo = demo or known.demo
-    address = (host or (EVERYWHERE if tls else known.host), port or known.port)
     _check_free(address)
     certificate = _certificate(known) if tls else None
     _welcome(core, address, tls)
@@ -54,7 +56,6 @@ def serve(host: str | None, port: int | None, tls: bool, demo: bool) -> None:
     if demo:
         os.environ["FLOW_DEMO"] = "1"
     _run(address, certificate, workers=1 if core.db.is_sqlite else 2)
-    lock.close()
 
 
 @click.command()
@@ -103,7 +104,8 @@ def _bring_up(known: Settings, holding: bool) -> None:
 
     db = SqlDatabase(known.store_url)
     try:
-        if not state_of(db).current:
+        state = state_of(db)
+        if not state.current and not state.too_new:
             with _alone(known, db, holding):
                 upgrade(known.store_url)
         refuse_other(db)

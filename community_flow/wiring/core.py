@@ -77,4 +77,8 @@ def refuse_other_tables(core: Core) -> None:
     from community_flow.adapters.sql.migrate import refuse_other
 
     if core.db.ping() not in AWAY:
-        refuse_other(core.db)
+        try:
+            refuse_other(core.db)
+        except Conflict:
+            core.db.close()
+            raise
