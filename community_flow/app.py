@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from flask import Flask, send_from_directory
 from werkzeug.wrappers import Response
 
@@ -17,6 +16,7 @@ from community_flow.entrypoints.access import guard_app, public
 from community_flow.entrypoints.languages import speak
 from community_flow.entrypoints.measuring import measure, measured
 from community_flow.entrypoints.problems import translate_errors
+from community_flow.entrypoints.request_ids import with_id
 from community_flow.entrypoints.security import secure_headers
 from community_flow.ports import Clock
 from community_flow.settings import Settings
@@ -28,6 +28,7 @@ from community_flow.wiring import (
     health,
     ingest,
     live,
+    logs,
     mqtt,
     registry,
     retention,
@@ -59,8 +60,8 @@ WIRING: tuple[Callable[[Core, Flask], None], ...] = (
 
 def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
     """The whole web application. Starts no thread: see `start_background`."""
-    _keep_logs_nameless()
     core = build_core(settings, clock)
+    logs.configure(settings.log, lambda level: core.traffic.meter.add("log_lines_total", level=level))
     refuse_other_tables(core)
     app = Flask("community_flow", static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates"))
     app.config.update(
@@ -89,23 +90,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Flask:
     return app
 
 
-def _keep_logs_nameless() -> None:
-    """Tracebacks without local variables: those hold names, telephone numbers and tokens."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-        ]
-    )
-
-
 def start_background(app: Flask) -> None:
     """Begin the worker's threads (fold, jobs). Called once by the process that serves."""
     end_with_parent()
     core: Core = app.extensions["flow"]
     _settle_interpreter()
+    logs.catch_uncaught()
     core.traffic.meter.share(core.settings.data_dir / FIGURES_FOLDER, "web")
     for start in core.background:
         start()
@@ -134,8 +124,6 @@ def _serve_vendor(app: Flask) -> None:
 
 
 def _put_raw_routes(core: Core, app: Flask) -> None:
-    if not core.raw_routes:
-        return
     flask_app: Any = app.wsgi_app
     meter = core.traffic.meter
     raw = {path: measured(path, route, meter) for path, route in core.raw_routes.items()}
@@ -143,4 +131,4 @@ def _put_raw_routes(core: Core, app: Flask) -> None:
     def dispatch(environ: Any, start_response: Any) -> Any:
         return raw.get(environ.get("PATH_INFO", ""), flask_app)(environ, start_response)
 
-    app.wsgi_app = dispatch  # type: ignore[method-assign]
+    app.wsgi_app = with_id(dispatch)  # type: ignore[method-assign, assignment]

@@ -47,7 +47,10 @@ class Lazy(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        from community_flow.wiring.logs import configure
+
         try:
+            configure(settings().log)
             return super().invoke(ctx)
         except (FlowError, KeyTrouble, BadSetting) as error:
             raise click.ClickException(str(error)) from error

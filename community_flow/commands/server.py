@@ -201,6 +201,8 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
     from granian.log import LogLevels
     from granian.server import Server
 
+    from community_flow.wiring.logs import SERVER_LOGGERS
+
     cert, key = certificate or (None, None)
     Server(
         "wsgi:application",
@@ -213,6 +215,7 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
         ssl_cert=cert,
         ssl_key=key,
         log_access=False,
+        log_dictconfig=dict(SERVER_LOGGERS),
         # Its start-up lines are not for the person who starts this; what goes wrong is.
         log_level=LogLevels.error,
         # A crashed worker comes back by itself; what it had not answered is sent again by the devices.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask, g, request
 from werkzeug.wrappers import Response
 
+from community_flow.entrypoints.request_ids import KEY, Wsgi, request_id
 from community_flow.ports.ingest import Meter
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def measure(app: Flask, meter: Meter) -> None:
@@ -27,6 +27,7 @@ def measure(app: Flask, meter: Meter) -> None:
         route = request.url_rule.rule if request.url_rule else "unknown"
         method = request.method if request.method in METHODS else "other"
         meter.add("http_requests_total", method=method, route=route, status=str(response.status_code))
+        response.headers["X-Request-Id"] = request_id() or ""
         begun_s = g.get("begun_s")
         if begun_s is not None:
             meter.observe("http_request_seconds", time.perf_counter() - begun_s)
@@ -40,9 +41,11 @@ def measured(route: str, inner: Wsgi, meter: Meter) -> Wsgi:
         begun_s = time.perf_counter()
         found: list[str] = []
 
-        def start(status: str, *rest: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             found.append(status[:3])
-            return start_response(status, *rest)
+            if KEY in environ:  # something was logged of it
+                headers = [*headers, ("X-Request-Id", environ[KEY])]
+            return start_response(status, headers, *rest)
 
         try:
             return inner(environ, start)

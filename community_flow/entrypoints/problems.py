@@ -79,7 +79,8 @@ def _http(error: HTTPException) -> BaseResponse:
 def _broken(error: Exception) -> BaseResponse:
     """The outermost handler: an error nobody named. Logged with a reference that the page shows."""
     reference = secrets.token_hex(4)
-    log.exception("request failed", reference=reference, path=request.path, exc_info=error)
+    route = request.url_rule.rule if request.url_rule else "unknown"  # an address itself may name somebody
+    log.exception("request failed", reference=reference, method=request.method, route=route, exc_info=error)
     title = gettext("Something broke on our side.")
     remedy = gettext("Nothing that was accepted is lost. Tell the admin the reference %(ref)s.", ref=reference)
     return _answer(500, "broken", title, remedy)
