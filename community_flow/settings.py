@@ -26,6 +26,11 @@ class MqttAddress:
     ca_file: Path | None
     devices: str | None
 
+    @property
+    def for_devices(self) -> str:
+        """What a device is told to connect to."""
+        return self.devices or f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

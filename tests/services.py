@@ -173,6 +173,14 @@ def mosquitto_server() -> Iterator[str]:
         yield broker.url
 
 
+def open_to_broker(folder: Path) -> None:
+    """Let the broker's own user reach a folder of a test, whose parents are root's alone."""
+    if os.geteuid() == 0:
+        for path in folder.parents:
+            if path.is_relative_to(tempfile.gettempdir()) and path != Path(tempfile.gettempdir()):
+                path.chmod(path.stat().st_mode | 0o011)
+
+
 def _own(folder: Path, name: str = "postgres") -> int | None:
     """Give the folder and what is in it to the server's user when we are root."""
     if os.geteuid() != 0:

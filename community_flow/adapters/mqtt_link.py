@@ -2,7 +2,7 @@
 
 When as many messages wait here as may, the connection is not read any further. Then they wait with the broker, up to
 its own bounds, beyond which it drops them: a device sends again what nobody answered. Messages come at most once from
-the broker to us, because an acknowledgement to it would promise nothing to anybody (docs/decisions/0050).
+the broker to us, because an acknowledgement to it would promise nothing to anybody (docs/decisions/0070).
 """
 
 from __future__ import annotations

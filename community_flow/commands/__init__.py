@@ -25,6 +25,7 @@ COMMANDS = {
     "rebuild": "community_flow.commands.flow:rebuild",
     "trace": "community_flow.commands.tracing:trace",
     "export": "community_flow.commands.tracing:export",
+    "mqtt": "community_flow.commands.mqtt:mqtt",
     "demo": "community_flow.commands.demo:demo",
     "retention": "community_flow.commands.retention:retention",
     "backup": "community_flow.commands.backup:backup",

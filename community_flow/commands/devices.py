@@ -11,6 +11,7 @@ from community_flow.commands import settings
 from community_flow.commands.server import prepare
 from community_flow.domain.places import DeviceKind
 from community_flow.domain.scope import Role, Scope
+from community_flow.services.devices import Enrolled
 from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import ingest_parts
 
@@ -33,8 +34,7 @@ def enrol(community: str, gate: str | None, kind: DeviceKind, name: str | None, 
     core = prepare(settings())
     names = {"zh": name, "en": name} if name else None
     made = ingest_parts(core).devices.enrol(_everything(core), community, kind, gate, names=names)
-    found = {"device": made.device, "token": made.token}
-    click.echo(json.dumps(found) if as_json else f"{made.device}   token (shown once): {made.token}")
+    _show(core, made, as_json)
 
 
 @device.command("list")
@@ -57,8 +57,7 @@ def rotate(device: str, as_json: bool) -> None:
     """A new token; the old one ends at once."""
     core = prepare(settings())
     made = ingest_parts(core).devices.rotate(_everything(core), device)
-    found = {"device": made.device, "token": made.token}
-    click.echo(json.dumps(found) if as_json else f"{made.device}   token (shown once): {made.token}")
+    _show(core, made, as_json)
 
 
 @device.command()
@@ -77,6 +76,17 @@ def code(device: str) -> None:
     core = prepare(settings())
     made = ingest_parts(core).devices.new_code(_everything(core), device)
     click.echo(made.code)
+
+
+def _show(core: Core, made: Enrolled, as_json: bool) -> None:
+    broker = core.settings.mqtt
+    found = {"device": made.device, "token": made.token} | ({"mqtt": broker.for_devices} if broker else {})
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"{made.device}   token (shown once): {made.token}")
+    if broker:
+        click.echo(f"Over MQTT: {broker.for_devices}, with the device's id as user name and its token as password.")
 
 
 def _everything(core: Core) -> Scope:

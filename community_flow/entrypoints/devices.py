@@ -66,12 +66,12 @@ class Claimed(msgspec.Struct, frozen=True):
 
 def blueprint(
     devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
-    knows_time: Callable[[], bool],
+    knows_time: Callable[[], bool], mqtt: str | None = None,
 ) -> Blueprint:  # fmt: skip
     bp = Blueprint("devices", __name__)
     _page_routes(bp, devices)
     _operator_routes(bp, devices)
-    _device_routes(bp, devices, trust, keys, limits, clock, lambda: clock.now_ms() if knows_time() else NO_TIME)
+    _device_routes(bp, devices, trust, keys, limits, clock, lambda: clock.now_ms() if knows_time() else NO_TIME, mqtt)
     return bp
 
 
@@ -142,8 +142,11 @@ def _operator_routes(bp: Blueprint, devices: Devices) -> None:
 
 def _device_routes(
     bp: Blueprint, devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
-    server_ms: Callable[[], int],
+    server_ms: Callable[[], int], mqtt: str | None,
 ) -> None:  # fmt: skip
+    # Where the same reports may go over MQTT, with the device's id and its token.
+    broker = {} if mqtt is None else {"mqtt": mqtt}
+
     @bp.post("/v1/device/claim")
     @device
     def claim() -> Response:
@@ -152,7 +155,7 @@ def _device_routes(
         if wait_s > 0:
             raise TooMany("Too many codes were tried: wait a minute.", retry_s=max(1, round(wait_s)))
         made = devices.claim(parse(Claimed, request).code)
-        return json_response({"device": made.device, "token": made.token, "community": made.community})
+        return json_response({"device": made.device, "token": made.token, "community": made.community, **broker})
 
     @bp.get("/v1/device/config")
     @device
@@ -170,6 +173,7 @@ def _device_routes(
                 "language": found.about.language,
                 "ingest": {"kid": kid, "key": _base64(public)},
                 "config": found.version,
+                **broker,
                 "server_ms": server_ms(),
             }
         )

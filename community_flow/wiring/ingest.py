@@ -109,8 +109,10 @@ def wire(core: Core, app: Flask) -> None:
     parts = ingest_parts(core)
     core.background.append(parts.letting_go.start)
     core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
+    broker = core.settings.mqtt
     app.register_blueprint(
         device_routes.blueprint(
-            parts.devices, parts.trust, parts.keys, core.traffic.codes, core.clock, knows_time(core)
+            parts.devices, parts.trust, parts.keys, core.traffic.codes, core.clock, knows_time(core),
+            broker.for_devices if broker else None,
         )
-    )
+    )  # fmt: skip
