@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from sensors.device_clock import DeviceClock, monotonic_ms
+from sensors.reserve import Reserve
 from sensors.wire import Count, Gap, Report, Span, decode
 
 MOST_BOOT = (1 << 53) - 1
 MINUTE_MS = 60_000
+RESERVE_BYTES = 1 << 20
+"""Forgetting what was answered is written to the log first: a batch of a thousand needs about a quarter of this."""
+LOG_PAGES = 128
+"""The log is carried over into the file this often, so that a small disk holds reports and not their log."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS boots (boot INTEGER PRIMARY KEY, begun_ms INTEGER NOT NULL);
@@ -53,9 +58,11 @@ class Outbox:
         self._lock = threading.Lock()
         self._lost: list[tuple[int, int]] = []
         self._seq = 0
+        self._reserve = Reserve(path.with_suffix(".reserve"), RESERVE_BYTES)
         with self._named_trouble():
             self._store = _opened(path)
             self.boot = self._new_boot()
+        self._reserve.hold()
 
     def close(self) -> None:
         self._store.close()
@@ -122,14 +129,7 @@ class Outbox:
         sums = list(_sums(rows))
         if not sums:
             return 0
-        with self._lock:
-            self._store.execute("BEGIN IMMEDIATE")
-            try:
-                self._replace(sums)
-                self._store.execute("COMMIT")
-            except sqlite3.Error:
-                self._store.execute("ROLLBACK")
-                raise
+        self._write(lambda: self._replace(sums))
         return sum(len(each) - 1 for each in sums)
 
     def _replace(self, sums: Sequence[Sequence[Count]]) -> None:
@@ -192,14 +192,26 @@ class Outbox:
 
     def _write(self, action: Callable[[], object]) -> None:
         with self._lock, self._named_trouble():
-            self._store.execute("BEGIN IMMEDIATE")
             try:
-                action()
-                self._store.execute("COMMIT")
-            except sqlite3.Error:
-                if self._store.in_transaction:
-                    self._store.execute("ROLLBACK")
-                raise
+                self._transact(action)
+            except sqlite3.OperationalError:
+                if not self._reserve.release():
+                    raise
+                self._transact(action)
+                self._store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._reserve.hold()
+
+    def _transact(self, action: Callable[[], object]) -> None:
+        before = self._seq
+        self._store.execute("BEGIN IMMEDIATE")
+        try:
+            action()
+            self._store.execute("COMMIT")
+        except sqlite3.Error:
+            self._seq = before  # nobody has seen the numbers that were given in it
+            if self._store.in_transaction:
+                self._store.execute("ROLLBACK")
+            raise
 
     def _named_trouble(self) -> _NamedTrouble:
         return _NamedTrouble(self._path)
@@ -226,6 +238,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     store = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     store.execute("PRAGMA journal_mode = WAL")
     store.execute("PRAGMA synchronous = FULL")
+    store.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     store.executescript(SCHEMA)
     return store
 

@@ -1,0 +1,76 @@
+"""A 2xx leaves only after fdatasync returned: shown by strace for every single answer."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from community_flow.settings import Settings
+from sensors import wire
+from tests.survival.parts import PostgresPart, Web, running
+from tests.survival.witness import proven, watched
+from tests.survival.world import World, made
+
+ANSWERS = [200, pytest.param(1_000, marks=pytest.mark.slow)]
+THREADS = 4
+
+
+def marked(world: World, port: int, place: int, count: int) -> None:
+    """``count`` requests of one visitor each, whose note and batch carry the same mark; the note twice, because one may
+    lie across the border of two pages of the log."""
+    phone = next(each for each in world.devices if each.kind == "gate_phone")
+    headers = {"Authorization": f"Bearer {phone.token}", "Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
+        for seq in range(count):
+            mark = f"mark-{place * 100_000 + seq:06d}"
+            report = wire.Visitor(
+                boot=place + 1, seq=seq, at=1_795_420_800_000 + seq, gate="east", direction="in", class_="guest",
+                passed=True, note=f"{mark} {mark}",
+            )  # fmt: skip
+            line.request("POST", wire.PATH, wire.body(mark, [report.encode()]), headers)
+            response = line.getresponse()
+            found = response.read()
+            assert response.status == 200, found
+
+
+def load(world: World, port: int, answers: int) -> None:
+    threads = [
+        threading.Thread(target=marked, args=(world, port, place, answers // THREADS)) for place in range(THREADS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def shown(trace: Path, log_of_store: bytes, answers: int) -> None:
+    answered, good = proven(trace, log_of_store)
+    print(f"{len(good)} of {len(answered)} answers came after fdatasync; {trace.stat().st_size >> 20} MiB of strace")
+    assert len(answered) == answers
+    assert not answered - good
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("answers", ANSWERS)
+def test_sqlite(sqlite_settings: Settings, tmp_path: Path, answers: int) -> None:
+    world, web, trace = made(sqlite_settings, phones=1), Web(sqlite_settings), tmp_path / "trace"
+    with running(web):
+        with watched(web.pids(), trace):
+            load(world, web.port, answers)
+        shown(trace, b"flow.sqlite-wal>", answers)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("answers", ANSWERS)
+def test_postgresql(postgres: PostgresPart, tmp_path: Path, answers: int) -> None:
+    """The same, where the log is written and synced by whichever of its processes comes first."""
+    settings = Settings(data_dir=tmp_path / "var", database_url=postgres.url)
+    world, web, trace = made(settings, phones=1), Web(settings), tmp_path / "trace"
+    with running(web):
+        with watched([*web.pids(), *postgres.pids()], trace):
+            load(world, web.port, answers)
+        shown(trace, b"/pg_wal/", answers)
