@@ -30,6 +30,7 @@ from community_flow.wiring import (
     live,
     logs,
     mqtt,
+    notices,
     registry,
     retention,
     review,
@@ -53,6 +54,7 @@ WIRING: tuple[Callable[[Core, Flask], None], ...] = (
     live.wire,
     gate.wire,
     retention.wire,
+    notices.wire,
     shell.wire,
 )
 """One module per feature, in the order in which they need each other."""

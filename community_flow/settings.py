@@ -45,6 +45,8 @@ class Settings:
     timezone: str = "Asia/Shanghai"
     retention_days: int = 7
     key_file: Path | None = None
+    notify_url: str | None = None
+    notify_key_file: Path | None = None
     demo: bool = False
     backup_dir: Path | None = None
     backup_keep: int = 14
@@ -64,6 +66,8 @@ class Settings:
             timezone=_timezone(env),
             retention_days=_whole(env, "FLOW_RETENTION_DAYS", 7, 1, 60),
             key_file=_path(env, "FLOW_KEY_FILE"),
+            notify_url=_web_address(env, "FLOW_NOTIFY_URL"),
+            notify_key_file=Path(env["FLOW_NOTIFY_KEY_FILE"]) if env.get("FLOW_NOTIFY_KEY_FILE") else None,
             demo=env.get("FLOW_DEMO", "") == "1",
             backup_dir=_path(env, "FLOW_BACKUP_DIR"),
             backup_keep=_whole(env, "FLOW_BACKUP_KEEP", 14, 1, 1_000),
@@ -110,6 +114,13 @@ def _timezone(env: Mapping[str, str]) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise BadSetting(f"FLOW_TIMEZONE is {name!r}: give an IANA name such as Asia/Shanghai") from error
     return name
+
+
+def _web_address(env: Mapping[str, str], name: str) -> str | None:
+    url = env.get(name) or None
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise BadSetting(f"{name} is not a web address: write https://host/path")
+    return url
 
 
 def _store(url: str | None) -> str | None:

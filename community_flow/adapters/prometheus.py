@@ -64,6 +64,7 @@ FIGURES: dict[str, Figure] = {
     "devices": Figure("asked", "Devices by how they are", ("state",)),
     "clock_believed": Figure("asked", "1 while the server's own clock is believed"),
     "clock_off_seconds": Figure("asked", "How far the machine's clock is ahead of what it should say, when it is not"),
+    "notices": Figure("asked", "Messages about notices that wait, or were given up after three days", ("state",)),
     "store_up": Figure("asked", "1 when the store answers"),
     "redis_up": Figure("asked", "1 when Redis answers; missing when none is set"),
     "mqtt_up": Figure("asked", "1 when the MQTT broker answers; missing when none is set"),

@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "community_flow.commands.tracing:export",
     "mqtt": "community_flow.commands.mqtt:mqtt",
     "demo": "community_flow.commands.demo:demo",
+    "notify": "community_flow.commands.notify:notify",
     "retention": "community_flow.commands.retention:retention",
     "backup": "community_flow.commands.backup:backup",
     "restore": "community_flow.commands.backup:restore",

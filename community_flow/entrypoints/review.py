@@ -11,13 +11,14 @@ from werkzeug.wrappers import Response
 
 from community_flow.domain.anomalies import Anomaly
 from community_flow.domain.errors import Invalid
+from community_flow.domain.notices import TITLES
 from community_flow.domain.passages import triple_id
 from community_flow.domain.places import Community, Device, Gate
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints import anomaly_words as words
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import LIMIT, cursor, items, json_response, parse, place
-from community_flow.entrypoints.languages import gettext, place_name
+from community_flow.entrypoints.languages import gettext, language_now, place_name
 from community_flow.entrypoints.tray_words import REASONS
 from community_flow.ports import Database
 from community_flow.ports.live import OpenItem
@@ -108,13 +109,15 @@ class WordedInbox:
         ]  # fmt: skip
 
 
-def blueprint(review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]]) -> Blueprint:
+def blueprint(
+    review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]], notices: Callable[[Scope], Sequence[Any]]
+) -> Blueprint:
     bp = Blueprint("review", __name__)
 
     @bp.get("/anomalies")
     @roles(*READERS)
     def page() -> str:
-        return _page(review, names, tray)
+        return _page(review, names, tray, notices)
 
     @bp.post("/anomalies/<anomaly>/verdict")
     @roles(*READERS)
@@ -150,7 +153,9 @@ def blueprint(review: Review, names: Names, tray: Callable[[Scope], Mapping[str,
     return bp
 
 
-def _page(review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]]) -> str:
+def _page(
+    review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]], notices: Callable[[Scope], Sequence[Any]]
+) -> str:
     scope = current_scope()
     communities = names.communities(scope)
     chosen = request.args.get("community")
@@ -173,8 +178,13 @@ def _page(review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int
     return render_template(
         "review/page.html", view=view, people=people, why=why, evidence_text=evidence, words=words,
         communities=communities, chosen=chosen, tray=tray(scope), reasons=REASONS,
+        notices=notices(scope), notice_title=notice_title,
         gate_name=lambda c, gate: _gate_name(gates, c)(gate),
     )  # fmt: skip
+
+
+def notice_title(kind: str) -> str:
+    return TITLES[kind][language_now()]
 
 
 def _gate_name(gates: Mapping[tuple[str, str], Gate], community: str) -> Callable[[str], str]:

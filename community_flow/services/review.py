@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,12 +79,14 @@ class Review:
     ) -> None:
         self.db, self.store, self.registry = db, store, registry
         self.ranker, self.audit, self.clock = ranker, audit, clock
+        self.after_find: list[Callable[[Transaction, Sequence[Anomaly]], None]] = []
 
     def examine(self, community: str, from_ms: int) -> int:
         """Derive the exact anomalies again whose time may touch ``from_ms`` or later; gives how many are new."""
         with self.db.write() as tx:
             journal = self.registry.journal(tx, community)
             found = list(self._exact(tx, journal, from_ms - REPEATED_WITHIN_MS))
+            self._tell(tx, found)
             return self.store.replace(tx, community, EXACT, from_ms - REPEATED_WITHIN_MS, found, self.clock.now_ms())
 
     def rank_behaviour(self, community: str, days: int = 2) -> int:
@@ -103,7 +105,13 @@ class Review:
         found = list(self._habits(journal, local, named, from_ms)) if history > LEARN_DAYS else []
         with self.db.write() as tx:
             self.store.set_progress(tx, community, Progress(now_ms, history))
+            self._tell(tx, found)
             return self.store.replace(tx, community, HABITS, from_ms, found, now_ms)
+
+    def _tell(self, tx: Transaction, found: Sequence[Anomaly]) -> None:
+        """In the transaction that writes them: whoever is to be told of an anomaly is told of no other."""
+        for hook in self.after_find:
+            hook(tx, found)
 
     def inbox(self, scope: Scope, limit: int = 100) -> InboxView:
         """What waits for a person, what was settled lately, and single contradictions of the last day."""

@@ -14,6 +14,7 @@ from community_flow.services.footfall import Footfall
 from community_flow.services.passages import Passages
 from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.wiring.core import Core
+from community_flow.wiring.notices import notices_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def flow_parts(core: Core) -> FlowParts:
         )
         # Statistics learn in the fold's own transaction from which hour on they are out of date.
         flow.after_fold.append(Footfall(core.db, SqlFootfall(), core.clock).folded)
+        # What somebody is to be told of is written down with what it follows from, or not at all.
+        flow.after_fold.append(notices_of(core).folded)
         pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
         passages = Passages(core.db, SqlPassages(), flow.rules, pseudonyms, core.audit, core.clock)
         core.parts["flow"] = FlowParts(flow, passages)

@@ -25,6 +25,7 @@ from community_flow.services.health import PATIENCE_S, Probe, patient
 from community_flow.services.patience import Patient
 from community_flow.wiring.clock import server_clock_of
 from community_flow.wiring.core import Core
+from community_flow.wiring.notices import notices_of
 
 LOW_BYTES = 500 * 2**20
 FULL_BYTES = 4 * 2**20
@@ -49,12 +50,15 @@ def wire(core: Core, app: Flask) -> None:
     probe = Probe({**parts, **{name: Part(check) for name, check in twins.items()}})
     # A store that hangs must not hang whoever watches it.
     rows = Patient(store.readings, [Reading("store_up", 0)], lambda _: [Reading("store_up", 0)])
+    none: list[Reading] = []
+    told = Patient(lambda: _told(core), none, lambda _: none)
     pings = {name: patient(check) for name, check in twins.items()}
 
     def readings() -> Iterator[Reading]:
         yield from rows.ask(PATIENCE_S)
         yield from _ups(pings)
         yield from _machine(core)
+        yield from told.ask(PATIENCE_S)
         if watch is not None:
             yield Reading("clock_believed", 1 if watch.judgement.trouble is None else 0)
             yield Reading("clock_off_seconds", watch.judgement.off_ms / 1000)
@@ -85,6 +89,10 @@ def free_bytes(folder: Path) -> int:
 def _disk_trouble(folder: Path) -> str | None:
     free = free_bytes(folder)
     return None if free >= LOW_BYTES else f"Only {free // 2**20} MiB are free beside the data: make room on the disk."
+
+
+def _told(core: Core) -> list[Reading]:
+    return [Reading("notices", count, {"state": state}) for state, count in notices_of(core).tally().items()]
 
 
 def _ups(pings: dict[str, Patient[str | None]]) -> Iterator[Reading]:

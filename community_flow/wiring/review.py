@@ -20,6 +20,7 @@ from community_flow.services.watch import Watch
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
+from community_flow.wiring.notices import notices_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def review_parts(core: Core) -> ReviewParts:
     """Made once for each core."""
     if "review" not in core.parts:
         review = Review(core.db, SqlReview(), core.registry, ForestRanker(), core.audit, core.clock)
+        review.after_find.append(notices_of(core).reviewed)
         core.parts["review"] = ReviewParts(review, Watch(review, lambda: _communities(core), lambda: True))
     found: ReviewParts = core.parts["review"]
     return found
@@ -49,7 +51,7 @@ def wire(core: Core, app: Flask) -> None:
     app.register_blueprint(tray_pages.blueprint(tray, names))
     core.parts["inbox"] = review_pages.WordedInbox(parts.review, names)
     core.parts["open_items"] = lambda scope: _open_items(parts.review, scope)
-    app.register_blueprint(review_pages.blueprint(parts.review, names, tray.count_open))
+    app.register_blueprint(review_pages.blueprint(parts.review, names, tray.count_open, notices_of(core).recent))
 
 
 def _folded(watch: Watch, _: Transaction, changed: Changed) -> None:
