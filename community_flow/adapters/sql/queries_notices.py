@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.store import insert_ignore
+from community_flow.adapters.sql.store import new_rows
 from community_flow.adapters.sql.tables_notices import notice_keys, notice_messages, notices
 from community_flow.domain.notices import Notice
 from community_flow.domain.scope import Scope
@@ -38,8 +38,9 @@ class SqlNotices:
 
     def _is_new(self, tx: Connection, notice: Notice, now_ms: int) -> bool:
         """The unique keys decide, also between two workers; every key is kept, so that a card may change by degrees."""
-        added = [insert_ignore(tx, notice_keys, [{"key": key, "created_ms": now_ms}]) for key in sorted(notice.keys)]
-        return all(added)
+        rows = [{"key": key, "created_ms": now_ms} for key in sorted(notice.keys)]
+        insert = new_rows(tx, notice_keys).values(rows).on_conflict_do_nothing().returning(notice_keys.c.key)
+        return len(tx.execute(insert).all()) == len(rows)
 
     def bundle(self, tx: Connection, now_ms: int, fresh_from_ms: int, last_before_ms: int) -> list[Message]:
         n = notices.c

@@ -17,9 +17,7 @@ from community_flow.ports.passes import PassRow
 
 class SqlPasses:
     def add(self, tx: Connection, rows: Sequence[PassRow]) -> int:
-        if len(rows) == 1:
-            return insert_ignore(tx, passes, [asdict(rows[0])])
-        # Drivers do not count the rows of a bulk insert alike, so count what stands there before and after.
+        # Drivers do not count inserted rows alike (psycopg says -1), so count what stands there before and after.
         ids = [row.pass_id for row in rows]
         before = self._count(tx, ids)
         insert_ignore(tx, passes, [asdict(row) for row in rows])

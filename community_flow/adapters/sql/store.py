@@ -153,10 +153,9 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def insert_ignore(tx: Connection, table: Table, rows: Sequence[Row]) -> int:
-    """Insert what is new; the table's unique keys decide. Returns how many rows were new."""
-    if not rows:
-        return 0
-    return tx.execute(new_rows(tx, table).on_conflict_do_nothing(), rows).rowcount
+    """Insert what is new; the table's unique keys decide. Returns how many rows were new on SQLite; psycopg does not
+    count them and says -1, so nothing may depend on it."""
+    return tx.execute(new_rows(tx, table).on_conflict_do_nothing(), rows).rowcount if rows else 0
 
 
 def upsert(tx: Connection, table: Table, rows: Sequence[Row], keys: Sequence[str]) -> None:
