@@ -33,7 +33,7 @@ test-all: lint ## everything, with the long runs (an hour)
 	$(PYTHON) -m pytest -q
 
 bench: ## every figure of the documentation
-	@.ci/setup test
+	@.ci/setup bench
 	@for name in $$(ls tests/bench/*.py | xargs -n1 basename | sed 's/\.py//' | grep -v '^_'); do \
 		echo "== $$name"; $(PYTHON) -m tests.bench.$$name $(BENCH_ARGS) || exit 1; done
 

@@ -7,17 +7,22 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sensors import model
 from sensors.config import load
 from sensors.gate_line import BadLine, Line
+from sensors.gate_zone import Zone
+
+if TYPE_CHECKING:
+    from sensors.counter import Tally
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 2 with one line of remedy when it could not."""
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         return int(given.run(given) or 0)
@@ -31,12 +36,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """``--line -0.1,…`` as one word: else the parser takes the number for an option and says nothing of the picture."""
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] in ("--line", "--zone") and word[:1] == "-" and word[1:2] in set("0123456789.,"):
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sensors", description="Community Flow at the gate.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     count = commands.add_parser("count", help="count people over a line in a video, a folder of images or a camera")
     count.add_argument("video")
-    count.add_argument("--line", required=True, type=_line, metavar="x1,y1,x2,y2", help="fractions of the picture")
+    count.add_argument("--line", action="append", type=_shape(Line), dest="shapes", metavar="x1,y1,x2,y2",
+                       help="fractions of the picture; may be given several times")  # fmt: skip
+    count.add_argument("--zone", action="append", type=_shape(Zone), dest="shapes", metavar="x1,y1,x2,y2,x3,y3…",
+                       help="corners of a part of the picture; in is into it; may be given several times")  # fmt: skip
     count.add_argument("--detector", choices=("yolox", "motion"), help="yolox when there is a model, else motion")
     count.add_argument("--model", type=Path, help="YOLOX-nano as ONNX (see fetch-model)")
     count.add_argument("--fps", type=_rate, default=10.0, help="pictures looked at in a second (10)")
@@ -58,33 +77,61 @@ def _count(given: argparse.Namespace) -> None:
     from sensors.counter import count, make_detector
     from sensors.frames import open_source
 
+    if not given.shapes:
+        raise BadLine("There is nothing to count over: give --line x1,y1,x2,y2 (fractions of the picture) or --zone.")
     source = open_source(given.video)
-    kind = given.detector or ("yolox" if given.model or model.default_path().exists() else "motion")
-    detector = make_detector(kind, given.model)
+    detector = make_detector(given.detector or _detector_kind(given.model), given.model)
     if given.preview:
         from sensors.preview import Preview
 
-        with Preview(given.preview, given.line, given.fps) as preview:
-            tally = count(source, detector, given.line, given.fps, given.frames, preview.add)
+        with Preview(given.preview, given.shapes, given.fps) as preview:
+            tally = count(source, detector, given.shapes, given.fps, given.frames, preview.add)
     else:
-        tally = count(source, detector, given.line, given.fps, given.frames)
-    found = {
+        tally = count(source, detector, given.shapes, given.fps, given.frames)
+    print(json.dumps(_found(tally, given.shapes)) if given.json else _told(tally, given.shapes))
+
+
+def _detector_kind(named: Path | None) -> str:
+    if named is not None or model.default_path().exists():
+        return "yolox"
+    logging.getLogger("sensors").warning(
+        "There is no model at %s, so people are counted by motion, which merges people who walk together: "
+        "run `python -m sensors fetch-model FILE_OR_MIRROR`, or give --model.",
+        model.default_path(),
+    )
+    return "motion"
+
+
+def _found(tally: Tally, shapes: Sequence[Line | Zone]) -> dict[str, Any]:
+    """What a program reads. With several lines, events carry their number and each line has its own totals."""
+    several = len(shapes) > 1
+    events = [
+        {"t_s": round(each.t_s, 3), "direction": each.direction, "confidence": round(each.confidence, 3)}
+        | ({"turned": True} if each.turned else {})
+        | ({"line": over} if several else {})
+        for each, over in zip(tally.crossings, tally.shapes, strict=True)
+    ]
+    lines = [
+        {"at": str(shape), "in": tally.total("in", at), "out": tally.total("out", at)}
+        for at, shape in enumerate(shapes)
+    ]
+    return {
         "in": tally.total("in"),
         "out": tally.total("out"),
-        "events": [
-            {"t_s": round(each.t_s, 3), "direction": each.direction, "confidence": round(each.confidence, 3)}
-            for each in tally.crossings
-        ],
+        "events": events,
         "frames": tally.frames,
         "cpu_ms_per_frame": round(tally.cpu_ms_per_frame, 2),
-    }
-    print(json.dumps(found) if given.json else _told(found, sum(each.turned for each in tally.crossings)))
+    } | ({"lines": lines} if several else {})
 
 
-def _told(found: dict[str, object], turned: int) -> str:
+def _told(tally: Tally, shapes: Sequence[Line | Zone]) -> str:
+    turned = sum(each.turned for each in tally.crossings)
     turns = f"  ({turned} came back soon after)" if turned else ""
-    cost = f"{found['frames']} pictures, {found['cpu_ms_per_frame']} ms of processor each"
-    return f"in {found['in']}  out {found['out']}{turns}\n{cost}"
+    rows = [f"{shape}: in {tally.total('in', at)}  out {tally.total('out', at)}" for at, shape in enumerate(shapes)]
+    cost = f"{tally.frames} pictures, {tally.cpu_ms_per_frame:.2f} ms of processor each"
+    return "\n".join(
+        [f"in {tally.total('in')}  out {tally.total('out')}{turns}", *(rows if len(rows) > 1 else ()), cost]
+    )
 
 
 def _agent(given: argparse.Namespace) -> None:
@@ -100,11 +147,14 @@ def _fetch(given: argparse.Namespace) -> None:
     print(f"{model.fetch(given.source, given.to or model.default_path())} is in place.")
 
 
-def _line(text: str) -> Line:
-    try:
-        return Line.parse(text)
-    except BadLine as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _shape(kind: type[Line | Zone]) -> Callable[[str], Line | Zone]:
+    def parse(text: str) -> Line | Zone:
+        try:
+            return kind.parse(text)
+        except BadLine as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
 
 
 def _rate(text: str) -> float:

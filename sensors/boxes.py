@@ -66,15 +66,23 @@ def suppress(boxes: Boxes, most_overlap: float) -> Boxes:
 
 
 def without_pairs(boxes: Boxes) -> Boxes:
-    """Without boxes round two people who were found one by one as well."""
+    """Without boxes round two people who were found one by one as well, one of them perhaps only just."""
     if len(boxes) < 3:
         return boxes
     low = np.maximum(boxes.corners[:, None, :2], boxes.corners[None, :, :2])
     high = np.minimum(boxes.corners[:, None, 2:], boxes.corners[None, :, 2:])
     within = np.clip(high - low, 0, None).prod(axis=2) / np.maximum(_areas(boxes.corners)[None, :], 1e-6)
-    widths = boxes.corners[:, 2] - boxes.corners[:, 0]
-    parts = (within > 0.8) & (widths[None, :] < 0.8 * widths[:, None]) & (boxes.scores[None, :] >= PART_SCORE)
-    return boxes.only(parts.sum(axis=1) < 2)
+    widths, heights = (boxes.corners[:, axis + 2] - boxes.corners[:, axis] for axis in (0, 1))
+    parts = (within > 0.8) & (widths[None, :] < 0.8 * widths[:, None]) & (heights[None, :] > 0.5 * heights[:, None])
+    return boxes.only([not _two(boxes, np.flatnonzero(row)) for row in parts])
+
+
+def _two(boxes: Boxes, parts: Any) -> bool:
+    """Whether there are two people among ``parts``: beside each other, and one of them for sure."""
+    lefts, rights = boxes.corners[parts, 0], boxes.corners[parts, 2]
+    shared = np.minimum(rights[:, None], rights[None]) - np.maximum(lefts[:, None], lefts[None])
+    beside = shared < 0.5 * np.minimum(rights - lefts, (rights - lefts)[:, None])
+    return bool((beside & (boxes.scores[parts][:, None] >= PART_SCORE)).any())
 
 
 def _areas(corners: Floats) -> Floats:

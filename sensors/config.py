@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from sensors.gate_line import BadLine, Direction, Line
+from sensors.gate_zone import Zone
 from sensors.seal import IngestKey, SealTrouble
 
 VERSION = 1
@@ -17,23 +19,31 @@ SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 DEVICE = re.compile(r"d_[a-z2-7]{12}")
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class BadConfig(ValueError):
     """A configuration that cannot be used; the message names the key and the remedy."""
 
 
+@dataclass(frozen=True)
+class Over:
+    """A line or zone of a camera's picture and the gate that it stands for; ``flip`` swaps in and out."""
+
+    shape: Line | Zone
+    gate: str
+    flip: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class CameraConfig:
-    """Counts people over a line."""
+    """Counts people over lines and into zones, one gate each."""
 
     source: str
-    gate: str
-    line: Line
+    over: tuple[Over, ...]
     detector: Literal["yolox", "motion"] = "yolox"
     model: Path | None = None
     fps: float = 10.0
-    flip: bool = False
     pace: Literal["real", "fast"] = "real"
     repeat: bool = False
 
@@ -143,21 +153,61 @@ def _sensor(found: Any, at: int, folder: Path) -> SensorConfig:
 
 
 def _camera(table: _Table) -> CameraConfig:
-    try:
-        line = Line.parse(table.take("line", str))
-    except BadLine as error:
-        raise BadConfig(f"{table.where}line: {error}") from error
     return CameraConfig(
         source=table.source(),
-        gate=_gate(table),
-        line=line,
+        over=_overs(table),
         detector=table.one_of("detector", ("yolox", "motion"), "yolox"),
         model=table.path_or_none("model"),
         fps=table.number("fps", 10.0, 0.5, 60),
-        flip=table.take("flip", bool, False),
         pace=table.one_of("pace", ("real", "fast"), "real"),
         repeat=table.take("repeat", bool, False),
     )
+
+
+def _overs(table: _Table) -> tuple[Over, ...]:
+    """One line with ``line = "…"`` beside ``gate``, or any number of [[sensor.line]] and [[sensor.zone]]."""
+    lines, zones = table.either("line", str, list, []), table.take("zone", list, [])
+    if isinstance(lines, str):
+        with _named(f"{table.where}line"):
+            first = [Over(Line.parse(lines), _gate(table), table.take("flip", bool, False))]
+        lines = []
+    else:
+        first = []
+    found = [
+        *first,
+        *(_over(each, f"{table.where}line {at}: ", table, Line) for at, each in enumerate(lines, 1)),
+        *(_over(each, f"{table.where}zone {at}: ", table, Zone) for at, each in enumerate(zones, 1)),
+    ]
+    if not found:
+        raise BadConfig(f"{table.where}line is missing: add it, or a [[sensor.line]] or [[sensor.zone]].")
+    _own_gates(found, table.where)
+    return tuple(found)
+
+
+def _over(found: Any, where: str, sensor: _Table, kind: type[Line | Zone]) -> Over:
+    if not isinstance(found, dict):
+        raise BadConfig(f"{where}is no table: begin it with [[sensor.line]] or [[sensor.zone]].")
+    table = sensor.within(found, where)
+    with _named(f"{where}at"):
+        over = Over(kind.parse(table.take("at", str)), _gate(table), table.take("flip", bool, False))
+    table.finish()
+    return over
+
+
+def _own_gates(found: list[Over], where: str) -> None:
+    """Two lines for one gate would count everybody twice, silently."""
+    gates = [each.gate for each in found]
+    twice = next((gate for gate in gates if gates.count(gate) > 1), None)
+    if twice is not None:
+        raise BadConfig(f"{where}gate {twice!r} has two lines or zones: give each its own gate.")
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    try:
+        yield
+    except BadLine as error:
+        raise BadConfig(f"{where}: {error}") from error
 
 
 def _checkpoint(table: _Table) -> CheckpointConfig:
@@ -190,6 +240,16 @@ class _Table:
         if type(value) is not kind:
             raise BadConfig(f"{self.where}{name} is {value!r}: give a {_KINDS[kind]}.")
         return value
+
+    def either(self, name: str, kind: type[T], other: type[U], default: U) -> T | U:
+        value = self._left.pop(name, default)
+        if type(value) not in (kind, other):
+            raise BadConfig(f"{self.where}{name} is {value!r}: give a {_KINDS[kind]} or a {_KINDS[other]}.")
+        return cast("T | U", value)
+
+    def within(self, found: Mapping[str, Any], where: str) -> _Table:
+        """A table inside this one, with paths beside the same file."""
+        return _Table(found, where, self._folder)
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
         value = self._left.pop(name, default)
@@ -232,6 +292,6 @@ _KINDS: dict[type, str] = {
     int: "whole number",
     str: "text in quotes",
     bool: "true or false",
-    list: "list of [[sensor]] tables",
+    list: "list of tables, as [[sensor]]",
     dict: "table",
 }

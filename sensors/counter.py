@@ -1,7 +1,8 @@
-"""Counting people over lines in a source's pictures: look, detect, track, cross. Never draws."""
+"""Counting people over lines and into zones in a source's pictures: look, detect, track, cross. Never draws."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from sensors.boxes import Boxes, Detector
 from sensors.frames import Frame, Picture, Source
-from sensors.gate_line import Crossing, GateLine, Line
-from sensors.region import Region, Stillness, round_line
-from sensors.track import CONFIRMED, Track, Tracker
+from sensors.gate_line import Crossing, GateLine, Shape
+from sensors.region import Region, Stillness, round_shapes
+from sensors.shrink import shrunk
+from sensors.track import Track, Tracker
 
 FPS = 10.0
 HANGOVER_S = 1.0
@@ -31,38 +33,52 @@ class Look:
     frame: Frame
     tracks: Sequence[Track]
     crossings: Sequence[tuple[int, Crossing]]
-    """(index of the line, crossing)"""
+    """(number of the line or zone, crossing)"""
+    size: tuple[int, int] = (0, 0)
+    """Height and width that the tracks' boxes are measured in: a wide picture was shrunk first."""
 
 
-class Counter:
-    """Counts over one or more lines of one camera."""
+class Eye:
+    """Looks where it is worth it and when something moves: the boxes of a picture, or None where nobody looked."""
 
-    def __init__(self, detector: Detector, lines: Sequence[Line]) -> None:
-        self._detector, self._lines = detector, lines
-        self._tracker, self._still = Tracker(), Stillness()
-        self._gates: list[GateLine] = []
+    def __init__(self, detector: Detector, shapes: Sequence[Shape]) -> None:
+        self._detector, self._shapes, self._still = detector, shapes, Stillness()
+        self.shape = (0, 0)
         self._region = Region(0, 0, 0, 0)
-        self._shape: tuple[int, int] = (0, 0)
-        self._moved_s = self._looked_s = self._last_s = 0.0
+        self._moved_s = self._looked_s = -math.inf
 
-    def look(self, frame: Frame) -> Look:
-        """Take one picture in."""
-        picture = _shrunk(frame.picture)
-        if picture.shape[:2] != self._shape:
-            self._begin(picture.shape[:2], frame.t_s)
+    def see(self, frame: Frame) -> Boxes | None:
+        picture = _within(frame.picture)
+        if picture.shape[:2] != self.shape:
+            height, width = self.shape = picture.shape[:2]
+            self._region = round_shapes(self._shapes, width, height)
         part = self._region.cut(picture)
-        passed_s, self._last_s = frame.t_s - self._last_s, frame.t_s
+        if self._moved_s == -math.inf:
+            self._moved_s = frame.t_s - HANGOVER_S / 2  # a detector that learns the ground sees some of it first
         if self._still.moved(part):
             self._moved_s = frame.t_s
         if frame.t_s - self._moved_s > HANGOVER_S and frame.t_s - self._looked_s < GLANCE_S:
-            self._tracker.rest(passed_s)
-            return Look(frame, (), ())
+            return None
         self._looked_s = frame.t_s
-        boxes = self._detector.find(part).shifted(self._region.left, self._region.top)
-        return self._follow(frame, boxes)
+        return self._detector.find(part).shifted(self._region.left, self._region.top)
 
-    def _follow(self, frame: Frame, boxes: Boxes) -> Look:
-        tracks = self._tracker.update(boxes, frame.t_s)
+
+class Follower:
+    """Tracks boxes over the lines and zones of one camera: what of `Eye` it is told, it counts. Knows no picture."""
+
+    def __init__(self, shapes: Sequence[Shape], height: int, width: int) -> None:
+        self._tracker = Tracker()
+        self._gates = [GateLine(each, width, height) for each in shapes]
+        self._last_s: float | None = None
+
+    def follow(self, t_s: float, boxes: Boxes | None) -> tuple[Sequence[Track], Sequence[tuple[int, Crossing]]]:
+        """The tracks seen at ``t_s`` and the crossings that this completes, with the number of their line or zone."""
+        passed_s = t_s - (t_s if self._last_s is None else self._last_s)
+        self._last_s = t_s
+        if boxes is None:
+            self._tracker.rest(passed_s)
+            return (), ()
+        tracks = self._tracker.update(boxes, t_s)
         crossings = [
             (index, crossing)
             for track in tracks
@@ -73,21 +89,25 @@ class Counter:
         for gate in self._gates:
             for number in self._tracker.over:
                 gate.forget(number)
-        return Look(frame, tracks, crossings)
+        return tracks, crossings
 
-    def _begin(self, shape: tuple[int, int], t_s: float) -> None:
-        """The first picture, or a camera that was set to another size: what was tracked has no meaning there."""
-        height, width = self._shape = shape
-        self._tracker = Tracker()
-        self._gates = [GateLine(line, width, height) for line in self._lines]
-        regions = [round_line(line, width, height) for line in self._lines]
-        self._region = Region(
-            min(each.left for each in regions),
-            min(each.top for each in regions),
-            max(each.right for each in regions),
-            max(each.bottom for each in regions),
-        )
-        self._last_s = t_s
+
+class Counter:
+    """Counts over the lines and zones of one camera."""
+
+    def __init__(self, detector: Detector, shapes: Sequence[Shape]) -> None:
+        self._eye, self._shapes = Eye(detector, shapes), shapes
+        self._follower = Follower(shapes, 1, 1)
+        self._size = (0, 0)
+
+    def look(self, frame: Frame) -> Look:
+        """Take one picture in."""
+        boxes = self._eye.see(frame)
+        if self._eye.shape != self._size:
+            # The first picture, or a camera that was set to another size: what was tracked has no meaning there.
+            self._size = self._eye.shape
+            self._follower = Follower(self._shapes, *self._size)
+        return Look(frame, *self._follower.follow(frame.t_s, boxes), self._size)
 
 
 def _new_points(track: Track) -> Sequence[tuple[float, float, float]]:
@@ -95,7 +115,7 @@ def _new_points(track: Track) -> Sequence[tuple[float, float, float]]:
 
     Somebody quick, or seen a few times a second only, is over the line before it is sure that he is somebody.
     """
-    return list(track.way)[-1:] if track.hits > CONFIRMED else tuple(track.way)
+    return tuple(track.way) if track.fresh else list(track.way)[-1:]
 
 
 @dataclass(frozen=True)
@@ -105,37 +125,43 @@ class Tally:
     crossings: tuple[Crossing, ...]
     frames: int
     cpu_ms_per_frame: float
+    shapes: tuple[int, ...] = ()
+    """Which line or zone each crossing went over."""
 
-    def total(self, direction: str) -> int:
-        return sum(each.direction == direction for each in self.crossings)
+    def total(self, direction: str, shape: int | None = None) -> int:
+        """How many went that way, over all or over the line or zone of that number."""
+        return sum(
+            each.direction == direction and shape in (None, over)
+            for each, over in zip(self.crossings, self.shapes, strict=True)
+        )
 
 
-def looks(source: Source, detector: Detector, lines: Sequence[Line], fps: float) -> Iterator[Look]:
+def looks(source: Source, detector: Detector, shapes: Sequence[Shape], fps: float) -> Iterator[Look]:
     """Every picture of ``source``, looked at."""
-    counter = Counter(detector, lines)
+    counter = Counter(detector, shapes)
     return (counter.look(frame) for frame in source.frames(fps))
 
 
 def count(
     source: Source,
     detector: Detector,
-    line: Line,
+    shapes: Shape | Sequence[Shape],
     fps: float = FPS,
     most_frames: int | None = None,
     watch: Callable[[Look], None] = lambda look: None,
 ) -> Tally:
     """Count ``source`` to its end, or to ``most_frames`` looked at."""
     begun_s = time.process_time()
-    found: list[Crossing] = []
+    found: list[tuple[int, Crossing]] = []
     frames = 0
-    for look in looks(source, detector, [line], fps):
+    for look in looks(source, detector, shapes if isinstance(shapes, Sequence) else [shapes], fps):
         frames += 1
-        found.extend(crossing for _, crossing in look.crossings)
+        found.extend(look.crossings)
         watch(look)
         if frames == most_frames:
             break
     spent_ms = (time.process_time() - begun_s) * 1000
-    return Tally(tuple(found), frames, spent_ms / max(frames, 1))
+    return Tally(tuple(each for _, each in found), frames, spent_ms / max(frames, 1), tuple(at for at, _ in found))
 
 
 def make_detector(kind: str, model: Path | None) -> Detector:
@@ -150,10 +176,8 @@ def make_detector(kind: str, model: Path | None) -> Detector:
     return MotionDetector()
 
 
-def _shrunk(picture: Picture) -> Picture:
-    import cv2
-
+def _within(picture: Picture) -> Picture:
+    """``picture``, no wider than is of use."""
     if picture.shape[1] <= MOST_WIDE:
         return picture
-    ratio = MOST_WIDE / picture.shape[1]
-    return cv2.resize(picture, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
+    return shrunk(picture, MOST_WIDE, max(1, round(picture.shape[0] * MOST_WIDE / picture.shape[1])))

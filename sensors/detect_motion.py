@@ -8,6 +8,7 @@ import numpy as np
 
 from sensors.boxes import Boxes
 from sensors.frames import Picture
+from sensors.shrink import shrunk
 
 WIDE = 320
 """Width that the picture is shrunk to: 240 is cheaper but loses people at 5 m."""
@@ -35,7 +36,7 @@ class MotionDetector:
         height, width = picture.shape[:2]
         ratio = min(1.0, WIDE / width)
         size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-        small = self._cv2.resize(picture, size, interpolation=self._cv2.INTER_AREA)
+        small = shrunk(picture, *size)
         mask = self._background.apply(small)
         self._frames += 1
         if self._frames <= WARM_UP:

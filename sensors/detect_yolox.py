@@ -10,6 +10,7 @@ import numpy as np
 from sensors.boxes import Boxes, suppress, without_pairs
 from sensors.frames import Picture
 from sensors.model import BadModel, checked
+from sensors.shrink import shrunk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,13 +33,10 @@ class YoloxDetector:
     """One session per camera, on one thread: two threads cost more processor time than they save."""
 
     def __init__(self, model: Path) -> None:
-        import cv2
-
         self._session = _session(checked(model))
         self._input = self._session.get_inputs()[0].name
         self._cells, self._scale = _grid()
         self._canvas = np.full((SIDE, SIDE, 3), GREY, np.uint8)
-        self._cv2 = cv2
 
     def find(self, picture: Picture) -> Boxes:
         """The people in ``picture``; a person cut by its edge is boxed to the edge."""
@@ -53,8 +51,7 @@ class YoloxDetector:
     def _planes(self, picture: Picture, inner: tuple[int, int]) -> Any:
         """The picture in the top left of a grey square, as (1, 3, 416, 416)."""
         self._canvas[...] = GREY
-        how = self._cv2.INTER_AREA if inner[0] < picture.shape[1] else self._cv2.INTER_LINEAR
-        self._canvas[: inner[1], : inner[0]] = self._cv2.resize(picture, inner, interpolation=how)
+        self._canvas[: inner[1], : inner[0]] = shrunk(picture, *inner)
         return self._canvas.transpose(2, 0, 1)[None].astype(np.float32)
 
     def _people(self, found: Any) -> Boxes:

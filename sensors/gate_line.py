@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 Direction = Literal["in", "out"]
 
@@ -54,6 +54,57 @@ class Line:
             raise BadLine(f"The line {text!r} is not x1,y1,x2,y2: give four fractions, as 0.5,0,0.5,1.") from None
         return cls(x1, y1, x2, y2)
 
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        return (self.x1, self.y1), (self.x2, self.y2)
+
+    def on(self, width: int, height: int) -> LineBorder:
+        return LineBorder(self, width, height)
+
+
+class Border(Protocol):
+    """What has an inner and an outer side, in pixels of a picture."""
+
+    most_margin: float
+
+    def offset(self, x: float, y: float) -> float:
+        """Pixels from the border, positive on the inner side."""
+        ...
+
+    def passed_at(self, x: float, y: float) -> bool:
+        """Whether going over at this point of it counts."""
+        ...
+
+
+class Shape(Protocol):
+    """A line or a zone, in fractions of the picture."""
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """Its ends or corners."""
+        ...
+
+    def on(self, width: int, height: int) -> Border: ...
+
+
+class LineBorder:
+    """A line in pixels; beyond its ends nothing counts."""
+
+    most_margin = math.inf
+
+    def __init__(self, line: Line, width: int, height: int) -> None:
+        self._x1, self._y1 = line.x1 * width, line.y1 * height
+        self._dx, self._dy = (line.x2 - line.x1) * width, (line.y2 - line.y1) * height
+        self._length = math.hypot(self._dx, self._dy)
+
+    def offset(self, x: float, y: float) -> float:
+        """Positive on the right-hand side (the picture's y points down)."""
+        return (self._dx * (y - self._y1) - self._dy * (x - self._x1)) / self._length
+
+    def passed_at(self, x: float, y: float) -> bool:
+        along = (x - self._x1) * self._dx + (y - self._y1) * self._dy
+        return 0 <= along <= self._length**2
+
 
 @dataclass(frozen=True)
 class Crossing:
@@ -81,16 +132,14 @@ class _Path:
 
 
 class GateLine:
-    """Counts tracks over a line given in pixels, with hysteresis.
+    """Counts tracks over a line or into a zone, with hysteresis.
 
     A track belongs to a side once its centre is beyond the margin, and for good until it is beyond the margin of the
     other. It crossed when its path cut the segment itself on the way; round the end of the line is no crossing.
     """
 
-    def __init__(self, line: Line, width: int, height: int) -> None:
-        self._x1, self._y1 = line.x1 * width, line.y1 * height
-        self._dx, self._dy = (line.x2 - line.x1) * width, (line.y2 - line.y1) * height
-        self._length = math.hypot(self._dx, self._dy)
+    def __init__(self, shape: Shape, width: int, height: int) -> None:
+        self._border = shape.on(width, height)
         self._paths: dict[int, _Path] = {}
 
     def forget(self, track: int) -> None:
@@ -99,14 +148,14 @@ class GateLine:
 
     def update(self, track: int, t_s: float, x: float, y: float, width: float, confidence: float) -> Crossing | None:
         """The centre of a confirmed track's box at ``t_s``; a crossing when this step completes one."""
-        offset = self._offset(x, y)
+        offset = self._border.offset(x, y)
         path = self._paths.get(track)
         if path is None:
-            self._paths[track] = _Path(t_s, x, y, offset, side=_side(offset, BORN * width))
+            self._paths[track] = _Path(t_s, x, y, offset, side=self._side(offset, BORN * width))
             return None
         self._note_cut(path, t_s, x, y, offset)
         path.t_s, path.x, path.y, path.offset = t_s, x, y, offset
-        return self._settle(path, track, _side(offset, MARGIN * width), confidence)
+        return self._settle(path, track, self._side(offset, MARGIN * width), confidence)
 
     def _settle(self, path: _Path, track: int, side: int, confidence: float) -> Crossing | None:
         if side in (0, path.side):
@@ -122,23 +171,16 @@ class GateLine:
         return Crossing(path.cut_s, "in" if side > 0 else "out", confidence, track, turned)
 
     def _note_cut(self, path: _Path, t_s: float, x: float, y: float, offset: float) -> None:
-        """Remember when this step cut the segment; interpolated, because a walker is between two samples then."""
+        """Remember when this step cut the border; interpolated, because a walker is between two samples then."""
         if (path.offset < 0) == (offset < 0):
             return
         share = path.offset / (path.offset - offset)
-        cut_x, cut_y = path.x + share * (x - path.x), path.y + share * (y - path.y)
-        along = (cut_x - self._x1) * self._dx + (cut_y - self._y1) * self._dy
-        if 0 <= along <= self._length**2:
+        if self._border.passed_at(path.x + share * (x - path.x), path.y + share * (y - path.y)):
             path.net += 1 if offset >= 0 else -1
             path.cut_s = path.t_s + share * (t_s - path.t_s)
 
-    def _offset(self, x: float, y: float) -> float:
-        """Pixels from the line, positive on the right-hand side (the picture's y points down)."""
-        return (self._dx * (y - self._y1) - self._dy * (x - self._x1)) / self._length
-
-
-def _side(offset: float, margin: float) -> int:
-    """Which side is beyond doubt: 1 right, -1 left, 0 neither."""
-    if abs(offset) <= margin:
-        return 0
-    return 1 if offset > 0 else -1
+    def _side(self, offset: float, margin: float) -> int:
+        """Which side is beyond doubt: 1 inner (right of a line), -1 outer, 0 neither."""
+        if abs(offset) <= min(margin, self._border.most_margin):
+            return 0
+        return 1 if offset > 0 else -1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from sensors.counter import Look
 from sensors.frames import CameraTrouble
-from sensors.gate_line import Line
+from sensors.gate_line import Shape
+from sensors.shrink import shrunk
 
 GREEN, AMBER, WHITE = (80, 175, 76), (0, 160, 255), (255, 255, 255)
 FONT = 0
@@ -16,12 +20,13 @@ FONT = 0
 
 
 class Preview:
-    """Writes ``path`` (mp4): boxes, the line, the running numbers. Use it as a context manager."""
+    """Writes ``path`` (mp4): boxes, lines and zones, the running numbers. Use it as a context manager."""
 
-    def __init__(self, path: Path, line: Line, fps: float) -> None:
-        self._path, self._line, self._fps = path, line, fps
+    def __init__(self, path: Path, shapes: Sequence[Shape], fps: float) -> None:
+        self._path, self._shapes, self._fps = path, shapes, fps
         self._writer: Any = None
-        self._totals = {"in": 0, "out": 0}
+        self._size = (0, 0)
+        self._totals = [{"in": 0, "out": 0} for _ in shapes]
 
     def __enter__(self) -> Preview:
         return self
@@ -34,29 +39,33 @@ class Preview:
 
     def add(self, look: Look) -> None:
         """Draw one look as the next picture."""
-        for _, crossing in look.crossings:
-            self._totals[crossing.direction] += 1
-        picture = annotated(look, self._line, self._totals)
+        for at, crossing in look.crossings:
+            self._totals[at][crossing.direction] += 1
+        picture = annotated(look, self._shapes, self._totals)
         if self._writer is None:
-            self._writer = _writer(self._path, self._fps, picture.shape[1], picture.shape[0])
-        self._writer.write(picture)
+            self._size = (picture.shape[1] // 2 * 2 or 2, picture.shape[0] // 2 * 2 or 2)
+            self._writer = _writer(self._path, self._fps, *self._size)
+        # An encoder takes even sizes only, and one size for the whole of a video.
+        self._writer.write(picture if picture.shape[1::-1] == self._size else shrunk(picture, *self._size))
 
 
-def annotated(look: Look, line: Line, totals: dict[str, int]) -> Any:
+def annotated(look: Look, shapes: Sequence[Shape], totals: Sequence[dict[str, int]]) -> Any:
     """A copy of the look's picture with what was made of it."""
     import cv2
 
     picture = look.frame.picture.copy()
     height, width = picture.shape[:2]
-    ends = [(int(x * width), int(y * height)) for x, y in ((line.x1, line.y1), (line.x2, line.y2))]
-    cv2.line(picture, ends[0], ends[1], AMBER if look.crossings else WHITE, 2)
+    crossed = {at for at, _ in look.crossings}
+    for at, shape in enumerate(shapes):
+        points = np.array([(int(x * width), int(y * height)) for x, y in shape.points], np.int32)
+        cv2.polylines(picture, [points], len(points) > 2, AMBER if at in crossed else WHITE, 2)
+    share = width / look.size[1] if look.size[1] else 1.0
     for track in look.tracks:
-        left, top, right, bottom = (int(part) for part in track.corners)
+        left, top, right, bottom = (int(part * share) for part in track.corners)
         cv2.rectangle(picture, (left, top), (right, bottom), GREEN, 2)
         cv2.putText(picture, str(track.number), (left, max(12, top - 4)), FONT, 0.5, GREEN, 1)
-    cv2.putText(
-        picture, f"in {totals['in']}  out {totals['out']}  {look.frame.t_s:.1f} s", (8, 20), FONT, 0.6, AMBER, 2
-    )
+    told = "  ".join(f"in {each['in']} out {each['out']}" for each in totals)
+    cv2.putText(picture, f"{told}  {look.frame.t_s:.1f} s", (8, 20), FONT, 0.6, AMBER, 2)
     return picture
 
 

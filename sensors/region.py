@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sensors.frames import Picture
-from sensors.gate_line import Line
+from sensors.gate_line import Shape
+from sensors.shrink import shrunk
 
 ROOM = 0.5
 """The region reaches from the line by this share of the picture's short side, so that bodies stay whole near it."""
@@ -30,15 +33,15 @@ class Region:
         return picture[self.top : self.bottom, self.left : self.right]
 
 
-def round_line(line: Line, width: int, height: int) -> Region:
-    """The part of a picture that is looked at for ``line``."""
+def round_shapes(shapes: Sequence[Shape], width: int, height: int) -> Region:
+    """The part of a picture that is looked at for all of ``shapes``."""
     room = ROOM * min(width, height)
-    xs, ys = sorted((line.x1 * width, line.x2 * width)), sorted((line.y1 * height, line.y2 * height))
-    left, right = max(0, xs[0] - room), min(width, xs[1] + room)
-    top, bottom = max(0, ys[0] - room), min(height, ys[1] + room)
+    xs, ys = zip(*(point for each in shapes for point in each.points), strict=True)
+    left, right = max(0, min(xs) * width - room), min(width, max(xs) * width + room)
+    top, bottom = max(0, min(ys) * height - room), min(height, max(ys) * height + room)
     if (right - left) * (bottom - top) > WORTH * width * height:
         return Region(0, 0, width, height)
-    return Region(int(left), int(top), int(right), int(bottom))
+    return Region(int(left), int(top), math.ceil(right), math.ceil(bottom))
 
 
 class Stillness:
@@ -58,15 +61,15 @@ class Stillness:
         self._mean: Any = None
 
     def moved(self, picture: Picture) -> bool:
-        """Whether ``picture`` differs from what was seen so far; the first picture does."""
+        """Whether ``picture`` differs from what was seen so far; the first one has nothing to differ from."""
         cv2 = self._cv2
         ratio = min(1.0, self.WIDE / picture.shape[1])
         size = (max(1, round(picture.shape[1] * ratio)), max(1, round(picture.shape[0] * ratio)))
-        small = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+        small = cv2.cvtColor(shrunk(picture, *size), cv2.COLOR_BGR2GRAY)
         before, self._before = self._before, small
         if before is None or before.shape != small.shape:
             self._mean = small.astype(np.float32)
-            return True
+            return False
         changed = self._share(small, before) or self._share(small, cv2.convertScaleAbs(self._mean))
         cv2.accumulateWeighted(small, self._mean, 0.1)
         return changed

@@ -34,6 +34,8 @@ TALL = 0.42
 """An adult's height as a share of the picture's, at the middle of the way."""
 
 SIZES: dict[Body, float] = {"adult": 1.0, "child": 0.62, "rider": 1.0, "pusher": 1.0, "above": 0.75}
+WIDTHS: dict[Body, float] = {"adult": 0.34, "child": 0.34, "rider": 0.75, "pusher": 0.34, "above": 0.5}
+"""How wide a figure is, in its own heights."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,23 @@ class Stage:
         near = 1.0 if self.steep else 0.55 + 0.6 * y
         return TALL * SIZES[walker.body] * walker.size * near * self.height
 
+    def wide(self, walker: Walker, y: float) -> float:
+        """Width in pixels of a walker whose feet are at ``y``."""
+        return WIDTHS[walker.body] * self.tall(walker, y)
+
     def centre(self, walker: Walker, x: float, y: float) -> tuple[float, float]:
         """The middle of the body in pixels: what a counter's box is centred on."""
         lift = 0.0 if walker.body == "above" else self.tall(walker, y) / 2
         return x * self.width, y * self.height - lift
+
+    def box(self, walker: Walker, t_s: float) -> tuple[float, float, float, float] | None:
+        """Left, top, right, bottom of the body in pixels, or None when it is not there."""
+        found = walker.at(t_s)
+        if found is None:
+            return None
+        (x, y), tall = self.centre(walker, found[0], found[1]), self.tall(walker, found[1])
+        half, up = self.wide(walker, found[1]) / 2, tall * (0.28 if walker.body == "above" else 0.5)
+        return x - half, y - up, x + half, y + up
 
     def picture(self, t_s: float, number: int = 0) -> draw.Picture:
         """The picture at ``t_s``, blue first."""
@@ -121,12 +136,16 @@ class Stage:
         figures.get(walker.body, draw.person)(picture, pose, walker.look)
 
     def truth(self, line: Line, walkers: Sequence[Walker] | None = None) -> tuple[TrueCrossing, ...]:
-        """Every cut of a walker's way through the line, by time."""
+        """Every cut of a walker's way through the line, by time.
+
+        Someone who comes onto the line and goes back has been over it if his centre was clear of it on the far side by
+        the counter's margin: what lies between is a matter of taste, and `scene_kinds` lets nobody turn there.
+        """
         found: list[TrueCrossing] = []
         for number, walker in enumerate(self.walkers if walkers is None else walkers):
             gate = GateLine(line, self.width, self.height)
             for t_s, x, y in walker.knots:
-                crossing = gate.update(number, t_s, *self.centre(walker, x, y), 0.0, 1.0)
+                crossing = gate.update(number, t_s, *self.centre(walker, x, y), self.wide(walker, y), 1.0)
                 if crossing:
                     found.append(TrueCrossing(crossing.t_s, crossing.direction, number))
         return tuple(sorted(found, key=lambda each: each.t_s))

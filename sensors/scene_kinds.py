@@ -138,9 +138,13 @@ def turner(stage: Director, t_s: float) -> list[Walker]:
 
 
 def stander(stage: Director, t_s: float) -> list[Walker]:
-    """Stands right on the line for a while, then goes on, or back where it came from."""
-    stop = (stage.between(-0.02, 0.02), stage.between(4, 10))
-    return [stage.walker(t_s, stage.either(), [stop], back=stage.rng.random() < 0.3)]
+    """Stands on the line for a while and goes on; or goes back, having stood right on it or clearly beyond it."""
+    back = stage.rng.random() < 0.4
+    if not back:
+        past = stage.between(-0.02, 0.02)
+    else:
+        past = stage.between(-0.006, 0.006) if stage.rng.random() < 0.5 else stage.between(0.03, 0.05)
+    return [stage.walker(t_s, stage.either(), [(past, stage.between(4, 10))], back=back)]
 
 
 def meeting(stage: Director, t_s: float) -> list[Walker]:

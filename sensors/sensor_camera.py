@@ -1,4 +1,4 @@
-"""A camera over a gate: every crossing of its line becomes a count."""
+"""A camera over one gate or several: every crossing of a line or zone becomes a count of its gate."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ class CameraSensor:
         watch.each(desk, stop, lambda: self._counting(desk))
 
     def _counting(self, desk: Desk) -> Callable[[Frame, int], None]:
-        counter = Counter(self._detector(desk), [self._config.line])
+        overs = self._config.over
+        counter = Counter(self._detector(desk), [over.shape for over in overs])
 
         def take(frame: Frame, at_ms: int) -> None:
-            for _, crossing in counter.look(frame).crossings:
-                direction = OTHER[crossing.direction] if self._config.flip else crossing.direction
+            for at, crossing in counter.look(frame).crossings:
+                direction = OTHER[crossing.direction] if overs[at].flip else crossing.direction
                 crossed_ms = at_ms - round((frame.t_s - crossing.t_s) * 1000)
-                desk.count(self._config.gate, direction, confidence=crossing.confidence, at_ms=crossed_ms)
+                desk.count(overs[at].gate, direction, confidence=crossing.confidence, at_ms=crossed_ms)
 
         return take
 

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 SURE = 0.35
 """Score that begins a track."""
 
-CONFIRMED = 3
-"""Times a track must be seen before it may cross anything."""
+CONFIRMED, CONFIRMED_S = 3, 0.15
+"""Times and for how long a track must be seen before it may cross anything: thirty pictures a second show three boxes
+of nobody in a tenth of one."""
+
+SPARSE_S = 0.25
+"""Where pictures are so far apart, two sights must do: a rider is gone before the third."""
 
 BUFFER = 0.3
 """Share of its size by which a box grows on each side before overlap is looked at."""
@@ -35,8 +39,9 @@ WIDTHS_PER_S = 2.5
 
 SLACK_WIDTHS = 0.6
 MOST_WIDTHS = 2.5
-WAY = 8
-"""Centres that a walker's speed is taken from."""
+WAY, WAY_S = 8, 0.85
+"""Centres that a walker's speed is taken from, and from how long ago: with few pictures a second, eight are history."""
+LEAST_WAY = 4
 
 LOST_S = 1.5
 """A walker not seen for so long is over."""
@@ -56,7 +61,11 @@ class Track:
     corners: Floats
     seen_s: float
     score: float
+    begun_s: float = 0.0
     hits: int = 1
+    confirmed: bool = False
+    fresh: bool = False
+    """It was confirmed by this very sight: nobody has heard of it before."""
     way: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=WAY))
 
     @property
@@ -90,6 +99,7 @@ class Tracker:
         self.tracks: list[Track] = []
         self.over: list[int] = []
         self._next = 1
+        self._last_s, self._step_s = 0.0, 0.0
 
     def rest(self, passed_s: float) -> None:
         """Nothing moved for so long and nobody looked: nobody is lost by that."""
@@ -99,6 +109,7 @@ class Tracker:
 
     def update(self, boxes: Boxes, t_s: float) -> list[Track]:
         """Join ``boxes`` seen at ``t_s`` to the tracks."""
+        self._step_s, self._last_s = t_s - self._last_s, t_s
         sure = np.flatnonzero(boxes.scores >= SURE)
         weak = np.flatnonzero(boxes.scores < SURE)
         left = self._join(self.tracks, boxes, sure, t_s, _by_overlap)
@@ -108,7 +119,16 @@ class Tracker:
         for place in left:
             self._begin(boxes, int(place), t_s)
         self._end(t_s)
-        return [track for track in self.tracks if track.seen_s == t_s and track.hits >= CONFIRMED]
+        seen = [track for track in self.tracks if track.seen_s == t_s]
+        for track in seen:
+            track.fresh = not track.confirmed and self._convinces(track)
+            track.confirmed = track.confirmed or track.fresh
+        return [track for track in seen if track.confirmed]
+
+    def _convinces(self, track: Track) -> bool:
+        if self._step_s >= SPARSE_S:
+            return track.hits >= 2
+        return track.hits >= CONFIRMED and track.seen_s - track.begun_s >= CONFIRMED_S
 
     def _unseen(self, t_s: float) -> list[Track]:
         return [track for track in self.tracks if track.seen_s < t_s]
@@ -126,7 +146,7 @@ class Tracker:
         return np.array([place for at, place in enumerate(which) if at not in taken], int)
 
     def _begin(self, boxes: Boxes, place: int, t_s: float) -> None:
-        track = Track(self._next, boxes.corners[place], t_s, float(boxes.scores[place]))
+        track = Track(self._next, boxes.corners[place], t_s, float(boxes.scores[place]), t_s)
         track.way.append((t_s, *track.centre))
         self.tracks.append(track)
         self._next += 1
@@ -138,7 +158,7 @@ class Tracker:
 
 
 def _patience(track: Track) -> float:
-    if track.hits < CONFIRMED:
+    if not track.confirmed:
         return LOST_S / 3
     return STOOD_S if math.hypot(*_slope(track.way)) < SLOW * track.width else LOST_S
 
@@ -160,6 +180,8 @@ def cheapest_pairs(costs: Any) -> list[tuple[int, int]]:
 
 def _slope(way: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     """Pixels a second along ``way`` by least squares, because legs swing a box from frame to frame."""
+    recent = [each for each in way if way[-1][0] - each[0] <= WAY_S]
+    way = recent if len(recent) >= LEAST_WAY else list(way)[-LEAST_WAY:]
     if len(way) < 3:
         return 0.0, 0.0
     count = len(way)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from community_flow.domain import passes
 from community_flow.domain.sealing import open_sealed, public_bytes, text
 from sensors.agent import Agent
-from sensors.config import AgentConfig, CameraConfig, CheckpointConfig, SensorConfig
+from sensors.config import AgentConfig, CameraConfig, CheckpointConfig, Over, SensorConfig
 from sensors.desk import Desk
 from sensors.gate_line import Line
 from sensors.scene import Scene
@@ -71,7 +72,8 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 
 def camera(source: Path | str, **more: Any) -> CameraConfig:
-    return CameraConfig(source=str(source), gate="west", line=UPRIGHT, detector="motion", **{"pace": "fast", **more})
+    over = (Over(UPRIGHT, "west", flip=more.pop("flip", False)),)
+    return CameraConfig(source=str(source), over=over, detector="motion", **{"pace": "fast", **more})
 
 
 def test_a_camera_counts_into_the_server_and_the_agent_ends_with_the_video(
@@ -146,9 +148,7 @@ def test_a_model_that_cannot_be_used_is_told_and_motion_counts_meanwhile(
 ) -> None:
     path, directions = footage
     (tmp_path / "model.onnx").write_bytes(b"cut short")
-    broken = CameraConfig(
-        source=str(path), gate="west", line=UPRIGHT, detector="yolox", model=tmp_path / "model.onnx", pace="fast"
-    )
+    broken = dataclasses.replace(camera(path), detector="yolox", model=tmp_path / "model.onnx")
     ran(Agent(config(server, tmp_path, broken)))
     assert server.reports("status")[-1]["faults"] == ["model_bad"]
     assert [each["direction"] for each in server.reports("count")] == directions

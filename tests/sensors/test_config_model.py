@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from sensors import model
-from sensors.config import AgentConfig, BadConfig, CameraConfig, CheckpointConfig, load
+from sensors.config import AgentConfig, BadConfig, CameraConfig, CheckpointConfig, Over, load
 from sensors.gate_line import Line
+from sensors.gate_zone import Zone
 from sensors.model import BadModel, checked, fetch
 
 GOOD = """
@@ -44,10 +45,43 @@ def test_a_whole_configuration(tmp_path: Path) -> None:
     found = parsed(tmp_path, GOOD)
     camera, checkpoint = found.sensors
     assert camera == CameraConfig(
-        source=str(tmp_path / "clip.mp4"), gate="west", line=Line(0.5, 0, 0.5, 1), model=tmp_path / "yolox_nano.onnx"
+        source=str(tmp_path / "clip.mp4"),
+        over=(Over(Line(0.5, 0, 0.5, 1), "west"),),
+        model=tmp_path / "yolox_nano.onnx",
     )
     assert checkpoint == CheckpointConfig(source="usb:0", gate="east", direction="in")
     assert found.outbox == tmp_path / "outbox.sqlite"
+
+
+def test_a_camera_with_several_lines_and_zones_has_a_gate_for_each(tmp_path: Path) -> None:
+    several = """
+[[sensor.line]]
+gate = "west"
+at = "0.2,0,0.2,1"
+flip = true
+
+[[sensor.line]]
+gate = "east"
+at = "0.8,0,0.8,1"
+
+[[sensor.zone]]
+gate = "lift"
+at = "0.4,0,0.6,0,0.6,0.3,0.4,0.3"
+"""
+    text = GOOD.replace('gate = "west"\nline = "0.5,0,0.5,1"\nmodel = "yolox_nano.onnx"', several, 1)
+    camera = parsed(tmp_path, text).sensors[0]
+    assert isinstance(camera, CameraConfig)
+    assert camera.over == (
+        Over(Line(0.2, 0, 0.2, 1), "west", flip=True),
+        Over(Line(0.8, 0, 0.8, 1), "east"),
+        Over(Zone(((0.4, 0), (0.6, 0), (0.6, 0.3), (0.4, 0.3))), "lift"),
+    )
+    with pytest.raises(BadConfig, match="'west' has two lines"):
+        parsed(tmp_path, text.replace('gate = "east"\nat', 'gate = "west"\nat', 1))
+    with pytest.raises(BadConfig, match=r"sensor 1: zone 1: at: The zone .* crosses itself"):
+        parsed(tmp_path, text.replace("0.4,0,0.6,0,0.6,0.3,0.4,0.3", "0.4,0,0.6,0.3,0.6,0,0.4,0.3"))
+    with pytest.raises(BadConfig, match="sensor 1: line 2: lime: no such key"):
+        parsed(tmp_path, text.replace('gate = "east"\nat', 'lime = 1\ngate = "east"\nat', 1))
 
 
 def test_a_token_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -67,6 +101,9 @@ def test_a_token_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
         ('kind = "camera"', 'kind = "radar"', "give one of camera, checkpoint"),  # unknown sensor
         ('gate = "west"', 'gate = "West Gate"', "sensor 1: gate"),  # not a slug
         ('line = "0.5,0,0.5,1"', 'line = "0.5,0,0.5,2"', "outside the picture"),  # a line outside
+        ('line = "0.5,0,0.5,1"', "", "line is missing: add it, or a"),  # nothing to count over
+        ('line = "0.5,0,0.5,1"', "line = [7]", "sensor 1: line 1: is no table"),  # neither text nor table
+        ('line = "0.5,0,0.5,1"', "line = 7", "text in quotes or a list of tables"),  # nor that
         ('line = "0.5,0,0.5,1"', 'line = "0.5,0,0.5,1"\nfps = 0', "from 0.5 to 60"),  # too slow
         ('line = "0.5,0,0.5,1"', 'line = "0.5,0,0.5,1"\nfps = nan', "from 0.5 to 60"),  # no number
         ('line = "0.5,0,0.5,1"', 'line = "0.5,0,0.5,1"\nlime = 1', "sensor 1: lime: no such key"),  # a slip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sensors.gate_line import BadLine, GateLine, Line
+from tests.sensors.streets import net_errors
 
 UPRIGHT = Line(0.5, 0.0, 0.5, 1.0)
 WIDE = 20.0
@@ -138,47 +137,9 @@ def test_a_line_that_cannot_be_is_refused_with_the_remedy(text: str, remedy: str
         Line.parse(text)
 
 
-def exact(line: tuple[float, float, float, float], path: list[Point]) -> int:
-    """Ins less outs by where the path begins and ends: the plain truth for a line through the whole picture."""
-    x1, y1, x2, y2 = line
-    begin, end = (((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) for x, y in (path[0], path[-1]))
-    return (begin < 0 < end) - (begin > 0 > end)
-
-
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["TUD-Campus", "TUD-Stadtmitte"])
 def test_real_tracks_are_counted_exactly_over_any_line(shared_data: Path, name: str) -> None:
-    """Ground-truth tracks of two streets: ins less outs of each walker is where he began and where he ended.
-
-    Lines on which a walker begins or ends within the margin are left out: there the truth is a matter of taste.
-    """
-    paths = _tracks(shared_data / "tracks" / f"{name}.gt.txt")
-    rng = random.Random(7)
-    checked = 0
-    for _ in range(200):
-        top, bottom = rng.uniform(0.05, 0.95), rng.uniform(0.05, 0.95)
-        line = Line(top, 0, bottom, 1)
-        gate = GateLine(line, 640, 480)
-        for number, path in paths.items():
-            found = [gate.update(number, t, x, y, width, 1.0) for t, x, y, width in path]
-            if not _clear(line, path[0]) or not _clear(line, path[-1]):
-                continue
-            net = sum({"in": 1, "out": -1}[each.direction] for each in found if each)
-            expected = exact((top * 640, 0, bottom * 640, 480), [(x, y) for _, x, y, _ in path])
-            assert net == expected, (number, str(line))
-            checked += 1
+    wrong, checked = net_errors(shared_data / "tracks" / f"{name}.gt.txt", lines=200)
+    assert wrong == 0
     assert checked > 500
-
-
-def _clear(line: Line, at: tuple[float, float, float, float]) -> bool:
-    _, x, y, width = at
-    place = (line.x1 + (line.x2 - line.x1) * y / 480) * 640
-    return abs(x - place) > 0.2 * width
-
-
-def _tracks(path: Path) -> dict[int, list[tuple[float, float, float, float]]]:
-    found: dict[int, list[tuple[float, float, float, float]]] = defaultdict(list)
-    for row in path.read_text().splitlines():
-        frame, number, left, top, width, height = (float(part) for part in row.split(",")[:6])
-        found[int(number)].append((frame / 25, left + width / 2, top + height / 2, width))
-    return {number: sorted(points) for number, points in found.items()}
