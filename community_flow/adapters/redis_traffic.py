@@ -85,14 +85,45 @@ class RedisLink:
 
 
 class RedisLimits:
-    """The bucket of MemoryLimits, shared; per process while Redis is away."""
+    """The bucket of MemoryLimits, shared; per process while Redis is away.
+
+    Where a bucket holds much, a process takes a little of it ahead: a gate's next reports then cost no question. What
+    it has not used within a second is lost to the key, so the limit is never wider than it says.
+    """
+
+    LEASE_S = 1.0
 
     def __init__(self, link: RedisLink, rate: float, burst: float) -> None:
         self.link, self.rate, self.burst = link, rate, burst
         self.alone = MemoryLimits(rate, burst)
+        self.lease = burst / 100
+        self._ahead: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
         self._script = link.client.register_script(BUCKET)
 
     def wait_s(self, key: str, cost: float, now_ms: int) -> float:
+        if self._taken_ahead(key, cost):
+            return 0.0
+        if cost < self.lease and self._ask(key, self.lease, now_ms) == 0:
+            self._put_ahead(key, self.lease - cost)
+            return 0.0
+        return self._ask(key, cost, now_ms)
+
+    def _taken_ahead(self, key: str, cost: float) -> bool:
+        with self._lock:
+            left, until_s = self._ahead.get(key, (0.0, 0.0))
+            if left < cost or until_s < time.monotonic():
+                return False
+            self._ahead[key] = (left - cost, until_s)
+        return True
+
+    def _put_ahead(self, key: str, left: float) -> None:
+        with self._lock:
+            if len(self._ahead) > self.alone.most_keys:
+                self._ahead.clear()
+            self._ahead[key] = (left, time.monotonic() + self.LEASE_S)
+
+    def _ask(self, key: str, cost: float, now_ms: int) -> float:
         arguments = [self.rate, self.burst, cost, now_ms]
         found = self.link.attempt(
             "limits",

@@ -16,10 +16,11 @@ from community_flow.domain.errors import Busy
 LARGE_BYTES = 8_192
 """A body above this was collected; one report takes a few hundred bytes."""
 
-LARGE_AT_ONCE, LARGE_WAITING = 2, 4
-"""One is decoded while the other is written; more at once only takes the interpreter from live reports."""
+LARGE_AT_ONCE, LARGE_INSIDE = 2, 24
+"""One is decoded while the other is written; more at once only takes the interpreter from live reports. The others wait
+inside, up to so many."""
 
-MOST = 24
+MOST = 40
 """Bodies in the process at once. The server has more threads than that, so pages and probes find one."""
 
 
@@ -49,7 +50,7 @@ class Lanes:
 
     def _count(self, large: bool) -> None:
         with self._lock:
-            if self._inside >= MOST or (large and self._large_inside >= LARGE_AT_ONCE + LARGE_WAITING):
+            if self._inside >= MOST or (large and self._large_inside >= LARGE_INSIDE):
                 raise Busy("Too much comes in at once: keep your reports and send them again.", retry_s=1)
             self._inside += 1
             self._large_inside += large

@@ -3,7 +3,7 @@
     python -m tests.bench.ingest [--json] [--quick]
 
 Ours answers after fdatasync (SQLite WAL FULL), and does trust, canonical form, marks for the fold and tallies of the
-device on top; the fold itself runs beside it and takes its share of the machine. The peer (plain_app.py) has SQLite's
+device on top; the fold itself runs beside it and takes its share of the machine. The peer (_plain_app.py) has SQLite's
 own defaults and its file in the same folder.
 """
 
@@ -102,7 +102,7 @@ def plain_server(folder: Path) -> Iterator[int]:
     port = free_port()
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--port", str(port), "--workers", "1",
-        "--blocking-threads", "16", "--no-access-log", "tests.bench.plain_app:application",
+        "--blocking-threads", "16", "--no-access-log", "tests.bench._plain_app:application",
     ]  # fmt: skip
     environment = {**os.environ, "PLAIN_URL": f"sqlite:///{folder / 'plain.sqlite'}"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, LargeBinary
 from sqlalchemy.sql.sqltypes import Boolean, Integer, SmallInteger
 
@@ -46,15 +47,14 @@ class Driver:
             self.cursor.executemany(self._spelled(sql), rows)
 
     def bulk(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
-        """Insert what is new; gives how many rows were. One array a column on PostgreSQL, which then parses and plans
-        once however many rows there are. A column that is written ``name=literal`` is the same in every row and has no
-        value in them."""
+        """Insert what is new; gives how many rows were. A column that is written ``name=literal`` is the same in every
+        row and has no value in them."""
         if not rows:
             return 0
         given = tuple(columns.items())
         if not self.is_sqlite:
-            self.cursor.execute(_unnest(table, given), [list(column) for column in zip(*rows, strict=True)])
-            return int(self.cursor.rowcount)
+            bound = {name: kind for name, kind in given if "=" not in name}
+            return self.together(_chosen(table, given), bound, rows)
         full, changed = len(rows) - len(rows) % ROWS, 0
         for start in range(0, full, ROWS):
             self.cursor.execute(_values(table, given, ROWS), list(chain.from_iterable(rows[start : start + ROWS])))
@@ -64,9 +64,19 @@ class Driver:
             changed += self.cursor.rowcount
         return changed
 
+    def together(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
+        """PostgreSQL: one statement over ``rows``, which it reads as the table ``u``; gives how many rows it changed.
+
+        They travel as one JSON text: for a client that is five times cheaper than an array a column, and the server
+        takes as long for the one as for the other.
+        """
+        encoded = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
+        self.cursor.execute(sql.replace("{u}", _recordset(tuple(columns.items()))), (encoded,))
+        return int(self.cursor.rowcount)
+
 
 def kind_of(type_: Any) -> str:
-    """PostgreSQL's name of a column's type, for the arrays of `bulk`."""
+    """PostgreSQL's name of a column's type."""
     if isinstance(type_, LargeBinary):
         return "bytea"
     if isinstance(type_, Boolean):
@@ -96,10 +106,17 @@ def _values(table: str, given: tuple[tuple[str, str], ...], count: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _unnest(table: str, given: tuple[tuple[str, str], ...]) -> str:
+def _chosen(table: str, given: tuple[tuple[str, str], ...]) -> str:
     names = ", ".join(name.partition("=")[0] for name, _ in given)
-    bound = [name for name, _ in given if "=" not in name]
-    chosen = ", ".join(name.partition("=")[2] or f"u.{name}" for name, _ in given)
-    arrays = ", ".join(f"%s::{kind}[]" for name, kind in given if "=" not in name)
-    source = f"unnest({arrays}) AS u({', '.join(bound)})"
-    return f"INSERT INTO {table} ({names}) SELECT {chosen} FROM {source} ON CONFLICT DO NOTHING"  # noqa: S608
+    values = ", ".join(name.partition("=")[2] or f"u.{name}" for name, _ in given)
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {{u}} ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _recordset(columns: tuple[tuple[str, str], ...]) -> str:
+    names = ", ".join(f"{name} {'text' if kind == 'bytea' else kind}" for name, kind in columns)
+    if not any(kind == "bytea" for _, kind in columns):
+        return f"json_to_recordset(%s) AS u({names})"
+    # JSON has no bytes: they come in base64.
+    shown = ", ".join(f"decode(j.{name}, 'base64') AS {name}" if kind == "bytea" else name for name, kind in columns)
+    return f"(SELECT {shown} FROM json_to_recordset(%s) AS j({names})) AS u"  # noqa: S608

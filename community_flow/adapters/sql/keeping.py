@@ -263,20 +263,23 @@ def digests(sql: Driver, device: str, boot: int, seqs: list[int]) -> list[Any]:
 _MOVE_ON = (
     "UPDATE device_boots SET through = ?, highest = ? WHERE device = ? AND boot = ? AND through = ? AND highest <= ?"
 )
+_MOVE_ALL_ON = (
+    "UPDATE device_boots AS b SET through = u.last, highest = u.last FROM {u} WHERE b.device = u.device"
+    " AND b.boot = u.boot AND b.through = u.first - 1 AND b.highest <= u.last RETURNING b.device, b.boot, u.last"
+)
+RUN_COLUMNS = {"device": "text", "boot": "bigint", "first": "bigint", "last": "bigint"}
 _SET = (
     "INSERT INTO device_boots (device, boot, through, highest) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (device, boot) DO UPDATE SET through = excluded.through, highest = excluded.highest"
 )
 
 
-def advance(sql: Driver, runs: Iterable[Run], others: Iterable[Submission]) -> dict[Boot, int]:
+def advance(sql: Driver, runs: Collection[Run], others: Iterable[Submission]) -> dict[Boot, int]:
     """The highest seq of each boot below which nothing is missing, kept and given back."""
     spans: dict[Boot, list[tuple[int, int]]] = defaultdict(list)
-    through: dict[Boot, int] = {}
+    through = _move_on(sql, list(runs))
     for run in runs:
-        if sql.run(_MOVE_ON, run.last, run.last, *run.boot, run.first - 1, run.last):
-            through[run.boot] = run.last
-        else:  # the first of its boot, or something is missing before it
+        if run.boot not in through:  # the first of its boot, or something is missing before it
             spans[run.boot].append((run.first, run.last))
     for each in others:
         for entry in each.entries:
@@ -285,6 +288,16 @@ def advance(sql: Driver, runs: Iterable[Run], others: Iterable[Submission]) -> d
             if isinstance(entry, Prepared) and entry.lost:
                 spans[each.device, boot].append(entry.lost)
     return through | {boot: _advance_boot(sql, boot, found) for boot, found in spans.items()}
+
+
+def _move_on(sql: Driver, runs: Sequence[Run]) -> dict[Boot, int]:
+    """Boots whose runs begin where the kept ones end, and their new ends."""
+    if sql.is_sqlite:
+        moved = [run for run in runs if sql.run(_MOVE_ON, run.last, run.last, *run.boot, run.first - 1, run.last)]
+        return {run.boot: run.last for run in moved}
+    if runs:
+        sql.together(_MOVE_ALL_ON, RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs])
+    return {(device, boot): last for device, boot, last in sql.cursor.fetchall()} if runs else {}
 
 
 def _advance_boot(sql: Driver, boot: Boot, spans: list[tuple[int, int]]) -> int:
@@ -339,13 +352,21 @@ def _run(through: int, spans: Iterable[tuple[int, int]]) -> int:
 # --- devices ------------------------------------------------------------------------------------------------------
 
 OUTCOMES = ("accepted", "duplicate", "rejected", "conflict")
+NEWS_COLUMNS = {
+    "heard_ms": "bigint", "report_ms": "bigint", "skew": "bigint", "n_accepted": "bigint", "n_duplicate": "bigint",
+    "n_rejected": "bigint", "n_conflict": "bigint", "held_more": "bigint", "forgeries": "bigint", "unknown": "bigint", "clash_ms": "bigint",
+    "name": "text",
+}  # fmt: skip
 _NEWS = (
-    "UPDATE device_status SET last_ms = COALESCE(?, last_ms),"
-    " last_report_ms = CASE WHEN last_report_ms IS NULL OR last_report_ms < ? THEN ? ELSE last_report_ms END,"
-    " skew_ms = COALESCE(?, skew_ms), accepted = accepted + ?, duplicates = duplicates + ?, rejected = rejected + ?,"
-    " conflicts = conflicts + ?, held = held + ?, forged = forged + ?, unknown_fields = unknown_fields + ?,"
-    " mismatch_ms = COALESCE(?, mismatch_ms) WHERE device = ?"
+    "UPDATE device_status SET last_ms = COALESCE({heard_ms}, last_ms), last_report_ms = CASE"
+    " WHEN last_report_ms IS NULL OR last_report_ms < {report_ms} THEN {report_ms} ELSE last_report_ms END,"
+    " skew_ms = COALESCE({skew}, skew_ms), accepted = accepted + {n_accepted}, duplicates = duplicates + {n_duplicate},"
+    " rejected = rejected + {n_rejected}, conflicts = conflicts + {n_conflict}, held = held + {held_more},"
+    " forged = forged + {forgeries}, unknown_fields = unknown_fields + {unknown},"
+    " mismatch_ms = COALESCE({clash_ms}, mismatch_ms)"
 )
+_NEWS_EACH = _NEWS.format(**{name: f"?{place}" for place, name in enumerate(NEWS_COLUMNS, 1)}) + " WHERE device = ?12"
+_NEWS_ALL = _NEWS.format(**{name: f"u.{name}" for name in NEWS_COLUMNS}) + " FROM {u} WHERE device = u.name"
 _STATUS = (
     "UPDATE device_status SET queue = ?, version = ?, config = ?, faults = ?, counters = ?, status_ms = ?"
     " WHERE device = ? AND (status_ms IS NULL OR status_ms <= ?)"
@@ -354,18 +375,33 @@ _STATUS = (
 
 def tell_devices(sql: Driver, submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> None:
     """Tallies and news of the devices that sent these."""
-    told = zip(submissions, kept, strict=True)
-    sql.many(_NEWS, [_news(each, found, forged.pop(each.device, 0)) for each, found in told])
+    told: dict[str, list[Any]] = {}
+    for each, found in zip(submissions, kept, strict=True):
+        news = _news(each, found, forged.pop(each.device, 0))
+        told[each.device] = _joined(told[each.device], news) if each.device in told else news
+    if sql.is_sqlite:
+        sql.many(_NEWS_EACH, list(told.values()))
+    elif told:
+        sql.together(_NEWS_ALL, NEWS_COLUMNS, list(told.values()))
     sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
 
 
-def _news(each: Submission, kept: Kept, forged: int) -> tuple[Any, ...]:
+def _news(each: Submission, kept: Kept, forged: int) -> list[Any]:
+    """Values of NEWS_COLUMNS."""
     held = [one.reason for one in kept.outcomes].count("held")
     news, tally = each.news, [kept.tally.get(name, 0) for name in OUTCOMES]
-    return (
-        each.received_ms if news.heard else None, news.last_report_ms, news.last_report_ms, news.skew_ms, *tally, held,
-        forged, news.unknown_fields, each.received_ms if "conflict" in kept.tally else None, each.device,
-    )  # fmt: skip
+    return [
+        each.received_ms if news.heard else None, news.last_report_ms, news.skew_ms, *tally, held, forged,
+        news.unknown_fields, each.received_ms if "conflict" in kept.tally else None, each.device,
+    ]  # fmt: skip
+
+
+def _joined(before: list[Any], after: list[Any]) -> list[Any]:
+    """News of one device that sent two bodies: tallies add up, of the rest the later counts."""
+    found = [later if later is not None else earlier for earlier, later in zip(before, after, strict=True)]
+    found[1] = max((each for each in (before[1], after[1]) if each is not None), default=None)
+    found[3:10] = [earlier + later for earlier, later in zip(before[3:10], after[3:10], strict=True)]
+    return found
 
 
 def _status(each: Submission) -> tuple[Any, ...]:

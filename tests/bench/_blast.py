@@ -115,7 +115,7 @@ def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: f
 def blast(port: int, streams: Sequence[Sequence[bytes]], good: bytes = b'"accepted"', pause_s: float = 0) -> Shots:
     """`drive` in a process of its own; raises SystemExit when anything was refused."""
     work = pickle.dumps((port, streams, good, pause_s))
-    command = [sys.executable, "-m", "tests.bench.blast"]
+    command = [sys.executable, "-m", "tests.bench._blast"]
     done = subprocess.run(command, input=work, capture_output=True, cwd=ROOT, check=False)
     if done.returncode:
         raise SystemExit(f"the client failed: {done.stderr.decode()[-2000:]}")
@@ -138,6 +138,6 @@ def post(path: str, body: bytes, token: str = "", **headers: str) -> bytes:
 if __name__ == "__main__":
     result = drive(*pickle.loads(sys.stdin.buffer.read()))
     # By its importable name: as __main__ nobody else could read it.
-    from tests.bench.blast import Shots as Named
+    from tests.bench._blast import Shots as Named
 
     sys.stdout.buffer.write(pickle.dumps(Named(result.took_s, result.latencies_s, result.refused)))
