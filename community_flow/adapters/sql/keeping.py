@@ -354,8 +354,8 @@ def _run(through: int, spans: Iterable[tuple[int, int]]) -> int:
 OUTCOMES = ("accepted", "duplicate", "rejected", "conflict")
 NEWS_COLUMNS = {
     "heard_ms": "bigint", "report_ms": "bigint", "skew": "bigint", "n_accepted": "bigint", "n_duplicate": "bigint",
-    "n_rejected": "bigint", "n_conflict": "bigint", "held_more": "bigint", "forgeries": "bigint", "unknown": "bigint", "clash_ms": "bigint",
-    "name": "text",
+    "n_rejected": "bigint", "n_conflict": "bigint", "held_more": "bigint", "forgeries": "bigint", "unknown": "bigint",
+    "clash_ms": "bigint", "name": "text",
 }  # fmt: skip
 _NEWS = (
     "UPDATE device_status SET last_ms = COALESCE({heard_ms}, last_ms), last_report_ms = CASE"
