@@ -135,6 +135,10 @@ class ReportStore(Protocol):
         take reports for new and end the transaction with an error of its own when they were not."""
         ...
 
+    def keep_at_once(self, line: Transaction, submissions: Sequence[Submission]) -> list[Kept] | None:
+        """The same in one statement that commits itself; None for bodies that need more. PostgreSQL only."""
+        ...
+
     def keep_with(self, tx: Transaction, submissions: Sequence[Submission]) -> list[Kept]:
         """The same, carefully, beside other work of an ordinary transaction."""
         ...

@@ -54,7 +54,7 @@ class Driver:
         given = tuple(columns.items())
         if not self.is_sqlite:
             bound = {name: kind for name, kind in given if "=" not in name}
-            return self.together(_chosen(table, given), bound, rows)
+            return self.together(insert_chosen(table, given), bound, rows)
         full, changed = len(rows) - len(rows) % ROWS, 0
         for start in range(0, full, ROWS):
             self.cursor.execute(_values(table, given, ROWS), list(chain.from_iterable(rows[start : start + ROWS])))
@@ -71,7 +71,7 @@ class Driver:
         takes as long for the one as for the other.
         """
         encoded = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
-        self.cursor.execute(sql.replace("{u}", _recordset(tuple(columns.items()))), (encoded,))
+        self.cursor.execute(sql.replace("{u}", recordset(tuple(columns.items()))), (encoded,))
         return int(self.cursor.rowcount)
 
 
@@ -106,14 +106,16 @@ def _values(table: str, given: tuple[tuple[str, str], ...], count: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _chosen(table: str, given: tuple[tuple[str, str], ...]) -> str:
+def insert_chosen(table: str, given: tuple[tuple[str, str], ...]) -> str:
+    """PostgreSQL: the INSERT of `bulk`, from ``{u}``."""
     names = ", ".join(name.partition("=")[0] for name, _ in given)
     values = ", ".join(name.partition("=")[2] or f"u.{name}" for name, _ in given)
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {{u}} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
-def _recordset(columns: tuple[tuple[str, str], ...]) -> str:
+def recordset(columns: tuple[tuple[str, str], ...]) -> str:
+    """PostgreSQL: rows of one JSON text as the table ``u``."""
     names = ", ".join(f"{name} {'text' if kind == 'bytea' else kind}" for name, kind in columns)
     if not any(kind == "bytea" for _, kind in columns):
         return f"json_to_recordset(%s) AS u({names})"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from community_flow.adapters.sql.away import StoreGone
 from community_flow.adapters.sql.keeping import Known
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.ports.ingest import Kept, Meter, ReportStore, StoreAway, Submission
@@ -20,11 +21,13 @@ MOST_REPORTS = 1_000
 SMALL = 20
 """A body of so few reports is somebody at a gate right now: it goes before what was kept back for hours."""
 
-CAREFUL_GROUPS = 50
+CAREFUL_GROUPS = 8
 """After a report that was sent again, others mostly follow: for so many groups nothing is taken for new unasked."""
 
-TROUBLE = (DBAPIError, sqlite3.Error, psycopg.Error)
-AWAY = (OperationalError, sqlite3.OperationalError, psycopg.OperationalError)
+LONGEST_PAUSE_S = 0.002
+
+TROUBLE = (StoreGone, DBAPIError, sqlite3.Error, psycopg.Error)
+AWAY = (StoreGone, OperationalError, sqlite3.OperationalError, psycopg.OperationalError)
 """The store itself: disk full, connection cut, server gone."""
 
 
@@ -63,6 +66,7 @@ class GroupCommit:
         self._lock = threading.Lock()
         self._led = False
         self._careful = 0
+        self._last_bodies, self._last_s = 0, 0.0
         self.groups = 0
 
     def commit(self, submission: Submission) -> Kept:
@@ -90,10 +94,17 @@ class GroupCommit:
 
     def _lead(self, mine: _Waiting) -> None:
         try:
+            self._gather()
             while not mine.done:
                 self._serve(self._take(), mine)
         finally:
             self._hand_on()
+
+    def _gather(self) -> None:
+        """Where several wait at a time, a moment's pause lets the others of the last group queue again: they have been
+        answered just now, and a commit for all of them costs hardly more than one for the first."""
+        if self._last_bodies > 1:
+            time.sleep(min(self._last_s / 2, LONGEST_PAUSE_S))
 
     def _serve(self, group: Sequence[_Waiting], mine: _Waiting) -> None:
         try:
@@ -138,7 +149,8 @@ class GroupCommit:
         except TROUBLE as error:
             self._fail(group, error)
             return
-        self.meter.observe("commit_write_seconds", time.monotonic() - begun_s)
+        self._last_bodies, self._last_s = len(group), time.monotonic() - begun_s
+        self.meter.observe("commit_write_seconds", self._last_s)
         self.meter.observe("commit_group_reports", sum(len(each.entries) for each in submissions))
         self.after(submissions, kept)
         for each, found in zip(group, kept, strict=True):
@@ -147,8 +159,7 @@ class GroupCommit:
     def _keep(self, submissions: Sequence[Submission]) -> list[Kept]:
         if self._careful == 0:
             try:
-                with self.db.write_directly() as tx:
-                    return self.reports.keep(tx, submissions, careful=False)
+                return self._keep_quickly(submissions)
             except Known:
                 self._careful = CAREFUL_GROUPS
             except AWAY:
@@ -158,6 +169,15 @@ class GroupCommit:
         self._careful = max(0, self._careful - 1)
         with self.db.write_directly() as tx:
             return self.reports.keep(tx, submissions, careful=True)
+
+    def _keep_quickly(self, submissions: Sequence[Submission]) -> list[Kept]:
+        if not self.db.is_sqlite:
+            with self.db.write_at_once() as line:
+                kept = self.reports.keep_at_once(line, submissions)
+            if kept is not None:
+                return kept
+        with self.db.write_directly() as tx:
+            return self.reports.keep(tx, submissions, careful=False)
 
     def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
         """One body that the store cannot take must not take the others with it: write each alone."""

@@ -44,7 +44,7 @@ _COUNT_ALIKE = {
 COUNT_COLUMNS = {
     f"{name}={_COUNT_ALIKE[name]}" if name in _COUNT_ALIKE else name: kind for name, kind in REPORT_COLUMNS.items()
 }
-_count_values = itemgetter(*(place for place, name in enumerate(KeptReport._fields) if name not in _COUNT_ALIKE))
+count_values = itemgetter(*(place for place, name in enumerate(KeptReport._fields) if name not in _COUNT_ALIKE))
 DIRTY_COLUMNS = {name: kind_of(dirty.c[name].type) for name in ("community", "subject", "lo", "hi", "cause")}
 TRAY_COLUMNS = {
     "community": "text", "device": "text", "boot": "bigint", "seq": "bigint", "received_ms": "bigint", "reason": "text",
@@ -86,12 +86,12 @@ class Work:
         closely = [each for each in submissions if each.device not in runs]
         self._read_known(closely)
         outcomes = [
-            self._take_plain(each) if each.device in runs else [self._take(each, entry) for entry in each.entries]
+            self.take_plain(each) if each.device in runs else [self._take(each, entry) for entry in each.entries]
             for each in submissions
         ]
         self._write(exact=not runs)
         through = advance(self.sql, runs.values(), closely)
-        kept = [_kept(each, found, through) for each, found in zip(submissions, outcomes, strict=True)]
+        kept = [kept_of(each, found, through) for each, found in zip(submissions, outcomes, strict=True)]
         tell_devices(self.sql, submissions, kept, self.forged)
         return kept
 
@@ -106,7 +106,7 @@ class Work:
             for seq, digest in digests(self.sql, device, boot, seqs):
                 self.known[device, boot, seq] = bytes(digest)
 
-    def _take_plain(self, submission: Submission) -> list[Outcome]:
+    def take_plain(self, submission: Submission) -> list[Outcome]:
         """Everything in it is new, unless `_write` finds out otherwise. Counts, of which there are most, are marked
         along the way: those that follow each other mostly lie in one stretch."""
         outcomes: list[Outcome] = []
@@ -174,21 +174,21 @@ class Work:
         self.tray.append((*item[:7], body, item.digest, "open"))
 
     def _write(self, exact: bool) -> None:
-        new = self.sql.bulk("reports", COUNT_COLUMNS, [_count_values(row) for row in self.counts])
+        new = self.sql.bulk("reports", COUNT_COLUMNS, [count_values(row) for row in self.counts])
         new += self.sql.bulk("reports", REPORT_COLUMNS, self.others)
         if not exact and new < len(self.counts) + len(self.others):
             raise Known
-        self.sql.bulk("dirty", DIRTY_COLUMNS, list(self._marks()))
+        self.sql.bulk("dirty", DIRTY_COLUMNS, list(self.marks()))
         self.sql.bulk("tray", TRAY_COLUMNS, self.tray)
         self.sql.many("UPDATE scan_references SET used_by = ? WHERE ref_hash = ? AND used_by IS NULL", self.used)
 
-    def _marks(self) -> Iterator[tuple[str, str, bytes, bytes, str]]:
+    def marks(self) -> Iterator[tuple[str, str, bytes, bytes, str]]:
         for (device, subject, _, cause), (community, first, last) in self.spans.items():
             lo, hi = (report_key(t_ms, device, boot, seq) for t_ms, boot, seq in (first, last))
             yield community, subject, lo, hi, cause
 
 
-def _kept(submission: Submission, outcomes: list[Outcome], through: Mapping[Boot, int]) -> Kept:
+def kept_of(submission: Submission, outcomes: list[Outcome], through: Mapping[Boot, int]) -> Kept:
     boots = {each.boot for each in outcomes}
     tally = Counter([each.outcome for each in outcomes])
     return Kept(outcomes, {boot: through[submission.device, boot] for boot in boots}, tally)
@@ -263,7 +263,7 @@ def digests(sql: Driver, device: str, boot: int, seqs: list[int]) -> list[Any]:
 _MOVE_ON = (
     "UPDATE device_boots SET through = ?, highest = ? WHERE device = ? AND boot = ? AND through = ? AND highest <= ?"
 )
-_MOVE_ALL_ON = (
+MOVE_ALL_ON = (
     "UPDATE device_boots AS b SET through = u.last, highest = u.last FROM {u} WHERE b.device = u.device"
     " AND b.boot = u.boot AND b.through = u.first - 1 AND b.highest <= u.last RETURNING b.device, b.boot, u.last"
 )
@@ -296,7 +296,7 @@ def _move_on(sql: Driver, runs: Sequence[Run]) -> dict[Boot, int]:
         moved = [run for run in runs if sql.run(_MOVE_ON, run.last, run.last, *run.boot, run.first - 1, run.last)]
         return {run.boot: run.last for run in moved}
     if runs:
-        sql.together(_MOVE_ALL_ON, RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs])
+        sql.together(MOVE_ALL_ON, RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs])
     return {(device, boot): last for device, boot, last in sql.cursor.fetchall()} if runs else {}
 
 
@@ -366,7 +366,7 @@ _NEWS = (
     " mismatch_ms = COALESCE({clash_ms}, mismatch_ms)"
 )
 _NEWS_EACH = _NEWS.format(**{name: f"?{place}" for place, name in enumerate(NEWS_COLUMNS, 1)}) + " WHERE device = ?12"
-_NEWS_ALL = _NEWS.format(**{name: f"u.{name}" for name in NEWS_COLUMNS}) + " FROM {u} WHERE device = u.name"
+NEWS_ALL = _NEWS.format(**{name: f"u.{name}" for name in NEWS_COLUMNS}) + " FROM {u} WHERE device = u.name"
 _STATUS = (
     "UPDATE device_status SET queue = ?, version = ?, config = ?, faults = ?, counters = ?, status_ms = ?"
     " WHERE device = ? AND (status_ms IS NULL OR status_ms <= ?)"
@@ -375,15 +375,21 @@ _STATUS = (
 
 def tell_devices(sql: Driver, submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> None:
     """Tallies and news of the devices that sent these."""
+    told = news_of(submissions, kept, forged)
+    if sql.is_sqlite:
+        sql.many(_NEWS_EACH, told)
+    elif told:
+        sql.together(NEWS_ALL, NEWS_COLUMNS, told)
+    sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
+
+
+def news_of(submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> list[list[Any]]:
+    """Rows of NEWS_COLUMNS, one a device."""
     told: dict[str, list[Any]] = {}
     for each, found in zip(submissions, kept, strict=True):
         news = _news(each, found, forged.pop(each.device, 0))
         told[each.device] = _joined(told[each.device], news) if each.device in told else news
-    if sql.is_sqlite:
-        sql.many(_NEWS_EACH, list(told.values()))
-    elif told:
-        sql.together(_NEWS_ALL, NEWS_COLUMNS, list(told.values()))
-    sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
+    return list(told.values())
 
 
 def _news(each: Submission, kept: Kept, forged: int) -> list[Any]:

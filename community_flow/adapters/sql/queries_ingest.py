@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from community_flow.adapters.sql.driver import Driver
 from community_flow.adapters.sql.keeping import Seal, Triple, Work, digests
+from community_flow.adapters.sql.keeping_at_once import keep_at_once
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import device_tokens, references, reports
 from community_flow.adapters.sql.tables_registry import passes
@@ -31,6 +32,9 @@ class SqlReports:
 
     def keep_with(self, tx: Connection, submissions: Sequence[Submission]) -> list[Kept]:
         return self.keep(Driver.of(tx), submissions, careful=True)
+
+    def keep_at_once(self, line: Driver, submissions: Sequence[Submission]) -> list[Kept] | None:
+        return keep_at_once(line, self.seal, submissions)
 
     def digests(self, tx: Connection, device: str, ids: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
         wanted: dict[int, list[int]] = defaultdict(list)

@@ -38,6 +38,7 @@ class SqlDatabase:
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
         self._line = threading.Lock()
         self._kept_open: Any = None
+        self._at_once: Any = None
         self.heartbeat = None if self.is_sqlite else Heartbeat(self.engine)
 
     def _sqlite(self) -> Engine:
@@ -106,6 +107,20 @@ class SqlDatabase:
                 self._drop_open()
                 raise
 
+    @contextmanager
+    def write_at_once(self) -> Iterator[Driver]:
+        """PostgreSQL: a line on which each statement is a transaction of its own, committed when it returns."""
+        with self._line, self._told():
+            if self._at_once is None:
+                self._at_once = self.engine.raw_connection()
+                self._at_once.driver_connection.autocommit = True
+            try:
+                yield Driver(self._at_once.cursor(), self.is_sqlite)
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                self._at_once, broken = None, self._at_once
+                broken.invalidate()
+                raise
+
     def _drop_open(self) -> None:
         connection, self._kept_open = self._kept_open, None
         try:
@@ -135,6 +150,9 @@ class SqlDatabase:
     def close(self) -> None:
         if self._kept_open is not None:
             self._drop_open()
+        if self._at_once is not None:
+            self._at_once.invalidate()  # nobody else may get a connection that commits by itself
+            self._at_once = None
         self.engine.dispose()
 
 
