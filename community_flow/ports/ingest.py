@@ -189,6 +189,10 @@ class Committer(Protocol):
 
 
 class TrustReader(Protocol):
+    def stamp(self, tx: Transaction) -> object:
+        """Another value after every change of a device token or of the registry."""
+        ...
+
     def of_token(self, tx: Transaction, token_hash: bytes, now_ms: int) -> tuple[str, str] | None:
         """(device, community) of a token that is good at ``now_ms``."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from community_flow.domain.journal import Journal
 from community_flow.domain.passes import community_secret
@@ -15,7 +16,18 @@ from community_flow.ports.keys import KeySource
 from community_flow.services.registry import Registry
 
 REMEMBER_MS = 400
-"""A token revoked by another process is refused within half a second."""
+"""A token revoked by another process is refused within half a second: so often the store is asked whether anything that
+trust rests on has changed. One question for all devices; only when it has are they looked up again."""
+
+LONGEST_MS = 10_000
+"""What changes by the clock alone (a rotated token ends, an order ends) is noticed within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    trusted: Trusted
+    looked_up_ms: int
+    stamp: object
 
 
 class Trust:
@@ -32,7 +44,9 @@ class Trust:
     ) -> None:
         self.db, self.tokens, self.registry, self.keys = db, tokens, registry, keys
         self.horizon_ms, self.clock = horizon_ms, clock
-        self._known: dict[bytes | str, tuple[int, Trusted | None]] = {}
+        self._known: dict[bytes | str, _Known] = {}
+        self._stamp: object = None
+        self._stamped_ms = 0
         self._lock = threading.Lock()
 
     def of_token(self, token: str) -> Trusted | None:
@@ -48,18 +62,31 @@ class Trust:
         self, key: bytes | str, look: Callable[[Transaction, int], tuple[str, str] | None]
     ) -> Trusted | None:
         now_ms = self.clock.now_ms()
+        stamp = self._stamp_at(now_ms)
         with self._lock:
-            since_ms, known = self._known.get(key, (0, None))
-        if known is not None and 0 <= now_ms - since_ms < REMEMBER_MS:
-            return known
+            known = self._known.get(key)
+        if known is not None and known.stamp == stamp and 0 <= now_ms - known.looked_up_ms < LONGEST_MS:
+            return known.trusted
         with self.db.read() as tx:
             found = look(tx, now_ms)
             trusted = None if found is None else self.of_device(tx, *found)
         with self._lock:
             if len(self._known) > 10_000:
                 self._known.clear()
-            self._known[key] = (now_ms, trusted)
+            if trusted is not None:
+                self._known[key] = _Known(trusted, now_ms, stamp)
         return trusted
+
+    def _stamp_at(self, now_ms: int) -> object:
+        """What changes whenever a token or the registry does; not older than REMEMBER_MS."""
+        with self._lock:
+            if self._stamp is not None and 0 <= now_ms - self._stamped_ms < REMEMBER_MS:
+                return self._stamp
+        with self.db.read() as tx:
+            stamp = self.tokens.stamp(tx)
+        with self._lock:
+            self._stamp, self._stamped_ms = stamp, now_ms
+        return stamp
 
     def of_device(self, tx: Transaction, device: str, community: str, *, even_revoked: bool = False) -> Trusted | None:
         """The same for work inside the program; None for a device that was revoked or never enrolled."""
@@ -83,6 +110,7 @@ class Trust:
         """Look everything up again: a token, a device or a gate has changed in this process."""
         with self._lock:
             self._known.clear()
+            self._stamp = None
 
 
 def hash_token(token: str) -> bytes:

@@ -20,6 +20,11 @@ from community_flow.domain.passages import report_key
 from community_flow.domain.reports import KeptReport
 from community_flow.ports.ingest import Kept, Reference, Submission
 
+_STAMP = (
+    "SELECT (SELECT max(number) FROM journal), count(*), count(revoked_ms), count(until_ms), max(until_ms)"
+    " FROM device_tokens"
+)
+
 
 class SqlReports:
     """The kept reports. ``seal`` hides what lies in the tray from whoever reads the database."""
@@ -57,6 +62,9 @@ class SqlReports:
 
     def add_reference(self, tx: Connection, reference: Reference) -> None:
         tx.execute(references.insert().values(**asdict(reference)))
+
+    def stamp(self, tx: Connection) -> object:
+        return tuple(Driver.of(tx).rows(_STAMP)[0])
 
     def of_token(self, tx: Connection, token_hash: bytes, now_ms: int) -> tuple[str, str] | None:
         return self._trusted(tx, device_tokens.c.token_hash == token_hash, now_ms)
