@@ -9,6 +9,7 @@ import gzip
 import json
 import queue
 import re
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -107,6 +108,7 @@ class MqttUplink:
         )
         client.username_pw_set(self._device, self._token)
         client.connect_timeout = CONNECT_S
+        client.on_socket_open = _send_at_once
         client.will_set(self._status, OFFLINE, 1, retain=True)
         if self._tls:
             client.tls_set_context(ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None))
@@ -156,6 +158,11 @@ class MqttUplink:
         if client is not None:
             client.disconnect()
             client.loop_stop()
+
+
+def _send_at_once(_client: Client, _data: Any, opened: Any) -> None:
+    """Small packets do not wait for company."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _read(message: MQTTMessage, batch: str) -> Answer | Refusal | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,8 +110,15 @@ class _Line:
 
     def ask(self, commands: Sequence[Command], allowed: Collection[str] = ()) -> list[dict[str, Any]]:
         """Answers in the order of the commands; raises BrokerAway for an error that is not allowed."""
-        self.client.publish(CONTROL, json.dumps({"commands": list(commands)}))
-        answers: list[dict[str, Any]] = json.loads(self._await("answer"))["responses"]
+        # Answers go to everybody who listens for any: ours carry a mark of our own.
+        mark = secrets.token_hex(8)
+        marked = [{**each, "correlationData": mark} for each in commands]
+        self.client.publish(CONTROL, json.dumps({"commands": marked}))
+        answers: list[dict[str, Any]] = []
+        while not answers:
+            answers = [
+                each for each in json.loads(self._await("answer"))["responses"] if each.get("correlationData") == mark
+            ]
         for each in answers:
             if each.get("error") and each["error"] not in allowed:
                 raise BrokerAway(f"The MQTT broker refuses {each['command']}: {each['error']}.")
