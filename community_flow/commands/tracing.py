@@ -19,7 +19,8 @@ from community_flow.services.contact_search import DEFAULT_KINDS, KINDS
 from community_flow.services.orders import NewOrder
 from community_flow.services.statistics import Asked
 from community_flow.services.tracing import CaseView, NewCase
-from community_flow.wiring.core import Core, build_core
+from community_flow.wiring.clock import timed_core
+from community_flow.wiring.core import Core
 from community_flow.wiring.tracing import TracingParts, tracing_parts
 
 DAY_MS = 24 * 3_600_000
@@ -138,7 +139,7 @@ def check(file: Path) -> None:
 
 
 def _open(login: str) -> tuple[Core, TracingParts, SignedIn]:
-    core = build_core(settings())
+    core = timed_core(settings())
     account = core.accounts.by_login(login)
     who = core.accounts.of_session(account.account, account.epoch)
     if who is None:

@@ -11,7 +11,7 @@ from community_flow.commands import settings
 from community_flow.commands.server import prepare
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.accounts import Account
-from community_flow.wiring.core import build_core
+from community_flow.wiring.clock import timed_core
 
 ROLES = click.Choice([str(role) for role in Role if role is not Role.RESIDENT])
 
@@ -45,7 +45,7 @@ def add(
 @user.command("list")
 def list_() -> None:
     """Every account."""
-    for each in build_core(settings()).accounts.list(Scope.system(())):
+    for each in timed_core(settings()).accounts.list(Scope.system(())):
         state = "disabled" if each.disabled else "active"
         click.echo(f"{each.login}\t{each.role}\t{','.join(each.communities + each.areas) or 'everything'}\t{state}")
 
@@ -54,7 +54,7 @@ def list_() -> None:
 @click.argument("login")
 def reset(login: str) -> None:
     """New random password; every session and token of the account ends."""
-    accounts = build_core(settings()).accounts
+    accounts = timed_core(settings()).accounts
     password = secrets.token_urlsafe(12)
     accounts.set_password(accounts.by_login(login), password, "command line")
     click.echo(f"{login}   password (shown once): {password}")
@@ -64,7 +64,7 @@ def reset(login: str) -> None:
 @click.argument("login")
 def disable(login: str) -> None:
     """Sign an account out for good."""
-    accounts = build_core(settings()).accounts
+    accounts = timed_core(settings()).accounts
     accounts.disable(accounts.by_login(login), "command line")
     click.echo(f"{login} is disabled.")
 
@@ -73,7 +73,7 @@ def disable(login: str) -> None:
 @click.argument("login")
 def link(login: str) -> None:
     """A one-time sign-in path, good for 15 minutes."""
-    accounts = build_core(settings()).accounts
+    accounts = timed_core(settings()).accounts
     click.echo(f"/login/link/{accounts.make_link(accounts.by_login(login), 'command line')}")
 
 

@@ -137,16 +137,17 @@ class ServerClock:
         before = None if note is None else note.trouble
         if found.trouble == before and now_ms - self._noted_ms < NOTE_EVERY_MS:
             return
-        self._noted_ms = now_ms
         with self.db.write() as tx:
             newest = self.store.note(tx) or ClockNote(now_ms)
-            kept = replace(newest, trouble=found.trouble, off_ms=found.off_ms)
-            if found.trouble in (None, "disagrees"):
-                kept = replace(kept, believed_ms=now_ms)
+            if note is not None and newest.believed_ms != note.believed_ms:
+                return  # somebody wrote meanwhile, perhaps that the machine is right: look again first
+            # In doubt this is what time it is at least: a restart, or a command beside the server, goes on from here.
+            kept = replace(newest, believed_ms=now_ms, trouble=found.trouble, off_ms=found.off_ms)
             if found.trouble != newest.trouble:
                 kept = replace(kept, since_ms=now_ms)
                 self._tell(tx, kept)
             self.store.keep(tx, kept)
+        self._noted_ms = now_ms
 
     def _tell(self, tx: Transaction, note: ClockNote) -> None:
         action = "clock.right" if note.trouble is None else "clock.wrong"

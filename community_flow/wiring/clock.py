@@ -11,7 +11,8 @@ from community_flow.adapters.sql.queries_clock import SqlClock
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.domain.server_clock import Evidence, judge
 from community_flow.services.server_clock import HEARD_MS, SENTENCES, ServerClock
-from community_flow.wiring.core import Core
+from community_flow.settings import Settings
+from community_flow.wiring.core import Core, build_core
 
 
 def server_clock_of(core: Core) -> ServerClock | None:
@@ -30,6 +31,16 @@ def look_once(db: SqlDatabase) -> str | None:
     expected_ms = None if note is None else note.believed_ms
     trouble = judge(Evidence(clock.now_ms(), expected_ms, False, synchronised(), readings)).trouble
     return None if trouble is None else SENTENCES[trouble]
+
+
+def timed_core(settings: Settings) -> Core:
+    """For commands: the same time as the server's, also while that does not believe the machine. A sign-in link made
+    by another time would be over before it is used, and nobody could confirm the clock."""
+    core = build_core(settings)
+    watch = server_clock_of(core)
+    if watch is not None:
+        watch.check(keep=False)
+    return core
 
 
 def knows_time(core: Core) -> Callable[[], bool]:

@@ -104,6 +104,15 @@ def test_reports_of_a_time_without_time_are_kept_and_waiting(site: Site) -> None
     assert desk.marks() == []
 
 
+def test_a_command_beside_the_server_has_its_time(site: Site) -> None:
+    core, watch = restarted_with(site, 3_000)
+    site.machine.passes(2 * HOUR)
+    watch.check()
+    beside = site.started()  # makes a sign-in link, say
+    watch_of(beside).check(keep=False)
+    assert beside.clock.now_ms() == core.clock.now_ms() == NOW + 2 * HOUR
+
+
 def test_the_first_device_that_shows_the_same_time_ends_the_doubt(site: Site) -> None:
     core, watch = restarted_with(site, NOW + 20 * DAY)
     assert (watch.judgement.trouble, core.clock.now_ms()) == ("ahead", NOW)
