@@ -22,6 +22,7 @@ from community_flow.ports import Clock
 from community_flow.settings import Settings
 from community_flow.wiring import (
     access,
+    backup,
     clock,
     flow,
     gate,
@@ -55,6 +56,7 @@ WIRING: tuple[Callable[[Core, Flask], None], ...] = (
     gate.wire,
     retention.wire,
     notices.wire,
+    backup.wire,
     shell.wire,
 )
 """One module per feature, in the order in which they need each other."""

@@ -58,9 +58,9 @@ class Settings:
         """Read FLOW_*; raises BadSetting."""
         return cls(
             data_dir=Path(env.get("FLOW_DATA_DIR", "var")),
-            database_url=_store(env.get("FLOW_DATABASE_URL") or None),
-            redis_url=env.get("FLOW_REDIS_URL") or None,
-            mqtt_url=_broker(env.get("FLOW_MQTT_URL") or None),
+            database_url=_store(_secret(env, "FLOW_DATABASE_URL")),
+            redis_url=_secret(env, "FLOW_REDIS_URL"),
+            mqtt_url=_broker(_secret(env, "FLOW_MQTT_URL")),
             host=env.get("FLOW_HOST", "127.0.0.1"),
             port=_whole(env, "FLOW_PORT", 8000, 1, 65_535),
             timezone=_timezone(env),
@@ -94,6 +94,17 @@ def _whole(env: Mapping[str, str], name: str, default: int, least: int, most: in
         remedy = f"give a whole number from {least} to {most}, or leave it out for {default}"
         raise BadSetting(f"{name} is {text!r}: {remedy}")
     return int(text)
+
+
+def _secret(env: Mapping[str, str], name: str) -> str | None:
+    """An address with a password in it, or the file that it stands in: a file is seen by nobody who lists processes."""
+    path = env.get(f"{name}_FILE")
+    if env.get(name) or not path:
+        return env.get(name) or None
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as error:
+        raise BadSetting(f"{name}_FILE {path} cannot be read: {error.strerror}.") from error
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:

@@ -71,6 +71,11 @@ class MemorySignals:
         with self._changed:
             self._versions[community] += 1
 
+    def restart(self) -> None:
+        """Every version is new: others may have changed anything."""
+        with self._changed:
+            self._epoch = secrets.token_hex(4)
+
     def wake(self, community: str) -> None:
         with self._changed:
             self._woken.add(community)

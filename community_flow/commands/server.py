@@ -60,18 +60,15 @@ def _serve(known: Settings, address: tuple[str, int], tls: bool, demo: bool) -> 
 
 @click.command()
 def doctor() -> None:
-    """Check folders, keys, store and packages; says what to mend."""
-    from community_flow.services.doctor import examine
-    from community_flow.wiring.clock import look_once
-    from web import ROOT
+    """Look at folders, keys, store, clock, Redis, broker, backups, packages; say what to mend. Exit 1 if anything."""
+    from community_flow.wiring.doctor import examine
 
-    known = settings()
-    font = Path("/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc")
-    db = SqlDatabase(known.store_url)
-    findings = examine(known.data_dir, db.ping, lambda: look_once(db), ROOT / "vendor", font)
-    for finding in findings:
-        click.echo(("ok    " if finding.good else "MEND  ") + finding.text)
-    if not all(finding.good for finding in findings):
+    words = {"ok": "ok    ", "note": "note  ", "mend": "MEND  "}
+    bad = False
+    for finding in examine(settings()):
+        click.echo(words[finding.level] + finding.text)
+        bad = bad or finding.level == "mend"
+    if bad:
         raise SystemExit(1)
 
 

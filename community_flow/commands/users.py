@@ -12,6 +12,7 @@ from community_flow.commands.server import prepare
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.accounts import Account
 from community_flow.wiring.clock import timed_core
+from community_flow.wiring.core import Core
 
 ROLES = click.Choice([str(role) for role in Role if role is not Role.RESIDENT])
 
@@ -33,6 +34,7 @@ def add(
 ) -> None:
     """Add an account; prints a random password once."""
     core = prepare(settings())
+    _refuse_unknown(core, communities, areas)
     password = secrets.token_urlsafe(12)
     account = Account(
         account="", login=login, name=name or login, role=Role(role), communities=communities, areas=areas,
@@ -77,6 +79,17 @@ def link(login: str) -> None:
     click.echo(f"/login/link/{accounts.make_link(accounts.by_login(login), 'command line')}")
 
 
+def _refuse_unknown(core: Core, communities: tuple[str, ...], areas: tuple[str, ...]) -> None:
+    """An account of a place that does not exist sees nothing, and nobody would know why."""
+    with core.db.read() as tx:
+        known = {"community": core.registry.store.communities(tx), "area": sorted(core.registry.areas(tx))}
+    for what, asked in (("community", communities), ("area", areas)):
+        for name in asked:
+            if name not in known[what]:
+                choice = ", ".join(known[what]) or "none yet: make one on the page Set-up"
+                raise click.ClickException(f"There is no {what} called {name}: choose one of {choice}.")
+
+
 @click.group()
 def token() -> None:
     """Personal tokens for programs."""
@@ -90,6 +103,7 @@ def token() -> None:
 def create(role: str, communities: tuple[str, ...], areas: tuple[str, ...], as_json: bool) -> None:
     """A token of an account of its own; shown once."""
     core = prepare(settings())
+    _refuse_unknown(core, communities, areas)
     login = f"token-{secrets.token_hex(4)}"
     account = Account(account="", login=login, name=login, role=Role(role), communities=communities, areas=areas)
     made = core.accounts.add(account, None, "command line")

@@ -24,3 +24,23 @@ class Part:
 
     check: Check
     needed: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `doctor`. ``level``: ok; note (works, but somebody should know); mend (the text says how)."""
+
+    level: str
+    text: str
+
+
+def ok(text: str) -> Finding:
+    return Finding("ok", text)
+
+
+def note(text: str) -> Finding:
+    return Finding("note", text)
+
+
+def mend(text: str) -> Finding:
+    return Finding("mend", text)

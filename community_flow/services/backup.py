@@ -20,8 +20,8 @@ from community_flow.ports import Clock
 from community_flow.ports.backup import Archive, Copied, StoreCopy
 
 NAME = re.compile(r"flow-\d{8}T\d{6}Z\.tar")
-FOLDERS = ("keys", "tls", "mqtt")
-"""Of the data folder: what cannot be made again. Figures and locks can."""
+FOLDERS = ("keys", "tls")
+"""Of the data folder: what cannot be made again. Figures, locks and the broker's files can."""
 
 FILES_PART = "files.json"
 EXISTS = "%(path)s exists: a backup never takes another one's place."

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import structlog
+from flask import Flask
 
 from community_flow import __version__
 from community_flow.adapters.archive import ArchiveReader, ArchiveWriter, Secret
@@ -200,6 +201,18 @@ class Nightly:
                 self.look()
             except Exception:  # the thread's outermost loop: the next look is in five minutes
                 log.exception("backup failed")
+
+
+def newest_backup_s(settings: Settings) -> float | None:
+    """When the newest backup of FLOW_BACKUP_DIR was begun; 0 when there is none, None when no folder is set."""
+    if settings.backup_dir is None:
+        return None
+    newest = newest_in(settings.backup_dir)
+    return 0.0 if newest is None else newest[1] / 1000
+
+
+def wire(core: Core, app: Flask) -> None:
+    core.background.append(Nightly(core).start)
 
 
 def last_night_ms(timezone: str, now_ms: int) -> int:

@@ -12,6 +12,7 @@ from community_flow.adapters.sql.presence import Presence
 from community_flow.adapters.sql.queries_accounts import SqlAccounts
 from community_flow.adapters.sql.queries_audit import SqlAudit
 from community_flow.adapters.sql.queries_registry import SqlJournal
+from community_flow.adapters.sql.signals import PostgresSignals
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.domain.errors import Conflict
 from community_flow.ports import Clock
@@ -65,8 +66,10 @@ def build_core(settings: Settings, clock: Clock | None = None) -> Core:
     audit = Audit(db, SqlAudit(), keys.now("audit").secret, clock)
     registry = Registry(db, SqlJournal(), SqlFoldMarks(), clock)
     accounts = Accounts(db, SqlAccounts(), registry, audit, clock)
-    core = Core(settings, clock, db, keys, audit, registry, accounts, build_traffic(settings))
+    core = Core(settings, clock, db, keys, audit, registry, accounts, build_traffic(settings, db))
     core.background.append(Presence(db).start)
+    if isinstance(core.signals, PostgresSignals):
+        core.background.append(core.signals.start)
     if db.heartbeat is not None:
         core.background.append(db.heartbeat.start)
     return core

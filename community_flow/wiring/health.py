@@ -23,6 +23,7 @@ from community_flow.ports.health import Part, Reading
 from community_flow.services.devices import state_of
 from community_flow.services.health import PATIENCE_S, Probe, patient
 from community_flow.services.patience import Patient
+from community_flow.wiring.backup import newest_backup_s
 from community_flow.wiring.clock import server_clock_of
 from community_flow.wiring.core import Core
 from community_flow.wiring.notices import notices_of
@@ -104,4 +105,7 @@ def _machine(core: Core) -> Iterator[Reading]:
     yield Reading("data_free_bytes", free_bytes(core.settings.data_dir))
     build = {"version": __version__, "python": platform.python_version(), "revision": head()}
     yield Reading("build_info", 1, build)
+    backup_s = newest_backup_s(core.settings)
+    if backup_s is not None:
+        yield Reading("backup_timestamp_seconds", backup_s)
     yield from processes.readings(core.traffic.meter.figures.processes())

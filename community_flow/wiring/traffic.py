@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from community_flow.adapters.memory_traffic import MemoryLimits, MemoryOnce, MemoryRecentIds, MemorySignals
 from community_flow.adapters.prometheus import PrometheusMeter
+from community_flow.adapters.sql.signals import PostgresSignals
+from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.ports.ingest import Limits, Once, RecentIds, Signals
 from community_flow.settings import Settings
 
@@ -31,12 +33,12 @@ class Traffic:
     checks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
 
 
-def build_traffic(settings: Settings) -> Traffic:
+def build_traffic(settings: Settings, db: SqlDatabase) -> Traffic:
     meter = PrometheusMeter()
     if settings.redis_url is None:
         return Traffic(
             meter,
-            MemorySignals(),
+            MemorySignals() if db.is_sqlite else PostgresSignals(db),
             MemoryRecentIds(),
             MemoryLimits(REPORTS_RATE, REPORTS_BURST),
             MemoryLimits(CODES_RATE, CODES_BURST),

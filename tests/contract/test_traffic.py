@@ -12,6 +12,8 @@ import pytest
 
 from community_flow.adapters.memory_traffic import MemoryLimits, MemoryOnce, MemoryRecentIds, MemorySignals
 from community_flow.adapters.redis_traffic import RedisLimits, RedisLink, RedisOnce, RedisRecentIds, RedisSignals
+from community_flow.adapters.sql.signals import PostgresSignals
+from community_flow.adapters.sql.store import SqlDatabase
 from tests.services import free_port
 
 
@@ -23,8 +25,13 @@ class Twins:
     once: Any
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "postgresql"])
 def twins(request: pytest.FixtureRequest) -> Iterator[Twins]:
+    if request.param == "postgresql":  # only its signals are of another kind
+        db = SqlDatabase(request.getfixturevalue("postgresql_url"))
+        yield Twins(MemoryLimits(10, 20), MemoryRecentIds(), PostgresSignals(db), MemoryOnce())
+        db.close()
+        return
     if request.param == "memory":
         yield Twins(MemoryLimits(10, 20), MemoryRecentIds(), MemorySignals(), MemoryOnce())
         return

@@ -62,3 +62,12 @@ def test_what_is_wrong_is_one_sentence(folder: Path) -> None:
         assert refused.exit_code != 0
         assert said in refused.output
         assert "Traceback" not in refused.output
+
+
+@pytest.mark.parametrize("command", [("token", "create"), ("user", "add", "somebody")])
+def test_no_account_is_made_for_a_place_that_does_not_exist(folder: Path, command: tuple[str, ...]) -> None:
+    for option, name in (("--community", "gardn"), ("--area", "nowhere")):
+        done = run(*command, "--role", "official", option, name)
+        assert done.exit_code == 1
+        assert f"called {name}: choose one of" in done.output
+    assert run(*command, "--role", "steward", "--community", "garden").exit_code == 0

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.adapters.sql.tables_flow import dirty
-from community_flow.adapters.sql.tables_ingest import tray
+from community_flow.adapters.sql.tables_ingest import device_status, tray
 from community_flow.ports.health import Reading
 
 LOOK_EVERY_S = 1.0
@@ -39,7 +39,7 @@ class SqlHealth:
         """Gauges; all but one are missing when the store is away."""
         try:
             with self.db.read() as tx:
-                return [Reading("store_up", 1), *self._fold(tx), *self._tray(tx), *self._devices(tx)]
+                return [Reading("store_up", 1), *self._fold(tx), *self._tray(tx), *self._devices(tx), *_tallies(tx)]
         except SQLAlchemyError:
             return [Reading("store_up", 0)]
 
@@ -57,6 +57,14 @@ class SqlHealth:
     def _devices(self, tx: Connection) -> Iterator[Reading]:
         for state, count in sorted(self.device_states(tx).items()):
             yield Reading("devices", count, {"state": state})
+
+
+def _tallies(tx: Connection) -> Iterator[Reading]:
+    """What ingest adds up for each device anyway."""
+    sums = select(func.sum(device_status.c.forged), func.sum(device_status.c.unknown_fields))
+    forged, unknown = tx.execute(sums).one()
+    yield Reading("forged_total", float(forged or 0))
+    yield Reading("unknown_fields_total", float(unknown or 0))
 
 
 class MarkAges:
