@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import insert
 
 from community_flow.adapters.memory_traffic import MemorySignals
+from community_flow.adapters.sql.queries_fold_bulk import SqlFoldBulk
 from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
 from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
 from community_flow.adapters.sql.queries_passages import SqlPassages
@@ -105,7 +106,14 @@ class FlowKit:
     def __post_init__(self) -> None:
         core = self.core
         self.flow = Flow(
-            core.db, core.registry, SqlFoldQueue(), SqlFoldReports(), SqlFoldRows(), self.signals, core.clock
+            core.db,
+            core.registry,
+            SqlFoldQueue(),
+            SqlFoldReports(),
+            SqlFoldRows(),
+            SqlFoldBulk(),
+            self.signals,
+            core.clock,
         )
 
     def keep(self, rows: Iterable[dict[str, Any]]) -> None:
@@ -147,7 +155,7 @@ class FlowKit:
 
     def fingerprint(self) -> dict[str, tuple[int, str]]:
         with self.core.db.read() as tx:
-            return SqlFoldRows().fingerprint(tx, "garden")
+            return self.flow.fingerprint(tx, "garden")
 
     def scope(self) -> Scope:
         return Scope.system({"garden"})

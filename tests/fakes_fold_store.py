@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from community_flow.adapters.memory_traffic import MemorySignals
-from community_flow.domain.conflicts import Conflict, Shown
+from community_flow.domain.bulk_ledger import COUNT_ROW
+from community_flow.domain.bulk_rows import VISIT_ROW
+from community_flow.domain.conflicts import TOKEN_EPOCH_MS, Conflict, Shown
 from community_flow.domain.journal import Entry, Journal
-from community_flow.domain.ledger import Party
+from community_flow.domain.ledger import Party, Unmatched
 from community_flow.domain.marks import FOLDED_JOURNAL_KINDS, Mark, journal_subject, report_subject
-from community_flow.domain.passages import GREATEST_KEY, LEAST_KEY, Attempt, Passage, Scan, key_at, report_key
+from community_flow.domain.passages import GREATEST_KEY, Attempt, Passage, Scan, key_at, report_key
 from community_flow.domain.visits import Visit
 from community_flow.ports.flow import (
     Census,
     Changed,
     CountRow,
+    Kin,
     LedgerRow,
     Named,
     Replacement,
@@ -27,7 +32,6 @@ from community_flow.ports.flow import (
 from community_flow.services.flow import Flow
 
 Row = dict[str, Any]
-TOKEN_EPOCH_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
 
 
@@ -58,6 +62,7 @@ class MemoryFoldStore:
         self.visits_: dict[tuple[str, str], Visit] = {}
         self.conflicts_: dict[str, Conflict] = {}
         self.ledger_: dict[tuple[str, str, bytes, str], LedgerRow] = {}
+        self.states_: dict[tuple[str, str, int], str] = {}
         self.censuses_: dict[bytes, tuple[str, Census]] = {}
         self.replacements_: dict[tuple[str, int, int], Replacement] = {}
 
@@ -81,14 +86,19 @@ class MemoryFoldStore:
     def waiting(self, tx: None) -> list[str]:
         return ["garden"] if self.marks else []
 
-    def take(self, tx: None, community: str, subjects: int) -> list[Mark]:
-        names = list(dict.fromkeys(mark.subject for mark in self.marks))[:subjects]
-        taken = [mark for mark in self.marks if mark.subject in names]
-        self.marks = [mark for mark in self.marks if mark.subject not in names]
-        return [
-            Mark(name, min(mark.lo for mark in mine), max(mark.hi for mark in mine), mine[0].cause)
+    def take(self, tx: None, community: str, subjects: int, kin: Kin) -> list[Mark]:
+        journal = [mark for mark in self.marks if mark.subject.startswith("journal:")]
+        first = list(dict.fromkeys(mark.subject for mark in journal or self.marks))[:subjects]
+        tied = {other for name in first for other in kin(name)}
+        mine = [mark for mark in self.marks if mark.subject in tied]
+        names = list(dict.fromkeys(mark.subject for mark in mine if not mark.subject.startswith("gate:")))
+        # Few at a time, so that a gate's marks are met in several slices.
+        sides = sorted((mark for mark in mine if mark.subject.startswith("gate:")), key=lambda mark: mark.lo)[:3]
+        self.marks = [mark for mark in self.marks if mark.subject not in names and mark not in sides]
+        return sides + [
+            Mark(name, min(mark.lo for mark in same), max(mark.hi for mark in same), same[0].cause)
             for name in names
-            for mine in ([mark for mark in taken if mark.subject == name],)
+            for same in ([mark for mark in mine if mark.subject == name],)
         ]
 
     def put(self, tx: None, community: str, marks: Iterable[Mark]) -> None:
@@ -101,6 +111,9 @@ class MemoryFoldStore:
 
     def newest_ms(self, tx: None, community: str) -> int | None:
         return max((row["t_ms"] for row in self.kept.values()), default=None)
+
+    def oldest_ms(self, tx: None, community: str) -> int | None:
+        return min((row["t_ms"] for row in self.kept.values()), default=None)
 
     def scans(self, tx: None, community: str, stretches: Sequence[Stretch]) -> list[tuple[str, Scan]]:
         return [
@@ -163,10 +176,6 @@ class MemoryFoldStore:
             for row in self.live()
             if row["kind"] == "census" and row["zone"] == zone and span_ms[0] <= row["t_ms"] <= span_ms[1]
         ]
-
-    def all_marks(self, tx: None, community: str) -> list[Mark]:
-        subjects = {subject for row in self.kept.values() if (subject := subject_of(row))}
-        return [Mark(subject, LEAST_KEY, GREATEST_KEY, "rebuild") for subject in sorted(subjects)]
 
     # --- derived rows ---------
 
@@ -252,20 +261,143 @@ class MemoryFoldStore:
     ) -> None:
         _swap(self.ledger_, {_entry(row): row for row in removed}, {_entry(row): row for row in added})
 
+    def ledger_states(
+        self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> dict[int, str]:
+        found = {key[2]: text for key, text in self.states_.items() if key[:2] == (gate, direction)}
+        return {step: text for step, text in found.items() if span_ms[0] <= step <= span_ms[1]}
+
+    def replace_states(
+        self, tx: None, community: str, gate: str, direction: str, old: Mapping[int, str], new: Mapping[int, str]
+    ) -> None:
+        gone, come = ({(gate, direction, step): text for step, text in each.items()} for each in (old, new))
+        _swap(self.states_, gone, come)
+
     def add_hours(self, tx: None, changed: Changed) -> None:
         pass
 
     def note_fold(self, tx: None, community: str, newest_ms: int, now_ms: int) -> None:
         pass
 
-    def clear(self, tx: None, community: str) -> None:
+    # --- in bulk --------------
+
+    def hold(self, tx: None, community: str) -> None:
+        pass
+
+    def freeze(self, tx: None) -> None:
+        pass
+
+    @contextmanager
+    def frozen(self, tx: None) -> Iterator[None]:
+        yield tx
+
+    def corrected(self, tx: None, community: str) -> Iterator[tuple[str, int, int]]:
+        return ((row["device"], *row["of"]) for row in self.kept.values() if row["kind"] == "correction")
+
+    def bulk_scans(self, tx: None, community: str) -> Iterator[list[tuple[Any, ...]]]:
+        """A few at a time, as from a store."""
+        rows = [_scan_row(row) for row in self.live() if row["kind"] in ("scan", "visitor")]
+        return (rows[start : start + 7] for start in range(0, len(rows), 7))
+
+    def bulk_counts(self, tx: None, community: str) -> Iterator[list[tuple[Any, ...]]]:
+        rows = [tuple(row[name] for name in COUNT_ROW) for row in self.live() if row["kind"] == "count"]
+        return (rows[start : start + 7] for start in range(0, len(rows), 7))
+
+    def bulk_censuses(self, tx: None, community: str) -> Iterator[tuple[Any, ...]]:
+        return ((key_of(row), row["zone"], row["t_ms"], row["n"]) for row in self.live() if row["kind"] == "census")
+
+    def anchors(self, tx: None, community: str) -> dict[str, Any]:
+        return {}
+
+    def outings(self, tx: None, community: str) -> Iterator[tuple[Any, ...]]:
+        rows = sorted(self.passages_.items())
+        return ((key, row.at_ms, row.id, row.gate, row.direction, row.subject) for key, row in rows)
+
+    def bulk_parties(self, tx: None, community: str, gate: str, direction: str) -> Iterator[Party]:
+        return iter(self.parties(tx, community, gate, direction, (0, 2**62)))
+
+    def bodies(self, tx: None, community: str, gate: str, direction: str) -> Iterator[tuple[int, int]]:
+        return ((each.t_ms, each.n) for each in self.parties(tx, community, gate, direction, (0, 2**62)))
+
+    def passage_hours(self, tx: None, community: str) -> Iterator[tuple[Any, ...]]:
+        return iter(())
+
+    def empty(self, tx: None, community: str) -> None:
         fresh = MemoryFoldStore()
-        fresh.kept, fresh.marks = self.kept, self.marks
+        fresh.kept = self.kept
         self.__dict__.update(fresh.__dict__)
 
-    def fingerprint(self, tx: None, community: str) -> dict[str, tuple[int, str]]:
-        tables = ("passages_", "attempts_", "visits_", "conflicts_", "ledger_", "censuses_")
-        return {name: (len(getattr(self, name)), repr(sorted(getattr(self, name).items()))) for name in tables}
+    def fill(self, tx: None, community: str, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        put: dict[str, Callable[[Any], None]] = {
+            "voids": self.voids.add,
+            "censuses": lambda row: self.censuses_.update({row[0]: (row[1], Census(row[0], *row[2:]))}),
+            "replacements": lambda row: self.replacements_.update({row[:3]: Replacement(row[:3], *row[3:])}),
+            "passages": lambda row: _fresh(self.passages_, row[0], stored_passage_of(row)),
+            "attempts": lambda row: _fresh(self.attempts_, row[0], Attempt(*row)),
+            "visits": lambda row: _fresh(self.visits_, (row[12], row[1]), visit_of(row)),
+            "conflicts": lambda row: _fresh(self.conflicts_, row[0], conflict_of(row)),
+            "ledger": lambda row: _fresh(self.ledger_, row[:4], LedgerRow(row[0], row[1], Unmatched(*row[2:]))),
+            "ledger_states": lambda row: _fresh(self.states_, row[:3], row[3]),
+            "flow_hours": lambda row: None,
+        }
+        for row in rows:
+            put[table](row)
+
+    def index(self, tx: None) -> None:
+        pass
+
+
+def _fresh(table: dict[Any, Any], key: Any, row: Any) -> None:
+    """Strict like a primary key."""
+    assert key not in table
+    table[key] = row
+
+
+def _scan_row(row: Row) -> tuple[Any, ...]:
+    """A row of SCAN_ROW. A credential stands where a person would: names are not taken apart here."""
+    scan = as_scan(row)
+    return (
+        scan.t_ms, scan.device, scan.boot, scan.seq, row["token_s"], row["who"] or None, None, None, scan.gate,
+        scan.direction, scan.passed, scan.kind, scan.party, scan.method, scan.assurance, scan.decision, scan.reason,
+        scan.forced,
+    )  # fmt: skip
+
+
+def _triples(text: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple((device, boot, seq) for device, boot, seq in msgspec.json.decode(text))
+
+
+def stored_passage_of(row: tuple[Any, ...]) -> Passage:
+    plain = list(row[:-2])
+    plain[13], plain[16] = bool(plain[13]), bool(plain[16])
+    members: tuple[Any, ...] = (*plain, _triples(row[-2]), row[-1])
+    return Passage(*members)
+
+
+def visit_of(row: tuple[Any, ...]) -> Visit:
+    """A visit, held to the columns that follow from it."""
+    told = dict(zip(VISIT_ROW, row, strict=True))
+    visit = Visit(**{name: told[name] for name in Visit.__struct_fields__})
+    assert row == tuple(getattr(visit, name) for name in VISIT_ROW), (
+        row,
+        tuple(getattr(visit, name) for name in VISIT_ROW),
+    )
+    return visit
+
+
+def conflict_of(row: tuple[Any, ...]) -> Conflict:
+    members: tuple[Any, ...] = (*row[:6], _triples(row[6]), msgspec.json.decode(row[7]))
+    return Conflict(*members)
+
+
+class MemoryBulk:
+    """The bulk port of a `MemoryFoldStore`, whose own names for single subjects are the same words."""
+
+    def __init__(self, store: MemoryFoldStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, f"bulk_{name}", None) or getattr(self._store, name)
 
 
 def _entry(row: LedgerRow) -> tuple[str, str, bytes, str]:
@@ -330,4 +462,5 @@ class StoppedClock:
 def memory_flow(store: MemoryFoldStore, registry: MemoryRegistry) -> Flow:
     """The real service over the memory store."""
     fake: Any = registry
-    return Flow(MemoryDatabase(), fake, store, store, store, MemorySignals(), StoppedClock())
+    bulk: Any = MemoryBulk(store)
+    return Flow(MemoryDatabase(), fake, store, store, store, bulk, MemorySignals(), StoppedClock())

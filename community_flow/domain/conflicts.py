@@ -101,6 +101,13 @@ def walking_s(places: Places, start: str, goal: str) -> int | None:
     return min(stated, default=None)
 
 
+TOKEN_EPOCH_MS = 1_767_225_600_000
+"""token_s counts from 2026-01-01 UTC."""
+
+RELAY_MS = 24 * 3600 * 1000
+"""A code shown a day from its time is an old picture, not a relay."""
+
+
 class Shown(msgspec.Struct, frozen=True):
     """A rotating code, shown at a gate at ``t_ms``: ``token_s`` is the moment it was made for."""
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 REACH_MS = 10_000
 """A body and a passage are one crossing when they are at most this far apart."""
+
+STEP_MS = REACH_MS
+"""How far apart states are kept."""
+
+NEAR_MS = 2 * REACH_MS
+"""Whatever waits at a moment is decided by crossings this young, unless both kinds are among them."""
 
 SURPLUS = "surplus"
 TURNED_BACK = "turned_back"
@@ -44,89 +55,139 @@ class Unmatched(msgspec.Struct, frozen=True, gc=False):
     source: str
 
 
-def reconcile(counts: Sequence[Count], parties: Sequence[Party]) -> list[Unmatched]:
-    """What found no partner; both sides sorted by key, of one gate and direction.
+Moments = TypeVar("Moments", int, NDArray[np.int64])
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A crossing that may still find a partner, with the bodies that are left of it."""
+
+    t_ms: int
+    source: str
+    left: int
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    """What waits at a moment: crossings of one kind, at most REACH_MS old. Matching goes on from it."""
+
+    kind: Literal["count", "party"]
+    waiting: tuple[Waiting, ...]
+
+
+def step_after(t_ms: Moments) -> Moments:
+    """The first moment after ``t_ms`` of which a state is kept. A crossing waits at that one or at none."""
+    return t_ms - t_ms % STEP_MS + STEP_MS
+
+
+@dataclass(slots=True)
+class Settled:
+    """What found no partner, and what waited at each step."""
+
+    unmatched: list[Unmatched]
+    waiting: dict[int, State]
+
+
+def reconcile(counts: Sequence[Count], parties: Sequence[Party]) -> Settled:
+    """Settle crossings of one gate and direction; both sides are sorted by key.
 
     Single crossings are matched first, the oldest with the oldest. Aggregates then take what passages are left in
     their window, by sums, so an aggregate's surplus names nobody.
     """
     singles = [count for count in counts if count.from_ms is None]
-    aggregates = [count for count in counts if count.from_ms is not None]
-    left_counts, left_parties = _pair(singles, parties)
-    found = [_surplus(count, left) for count, left in zip(singles, left_counts, strict=True) if left]
-    for aggregate in aggregates:
-        left = _absorb(aggregate, parties, left_parties)
-        if left:
-            found.append(_surplus(aggregate, left))
-    found += [
-        Unmatched(party.key, TURNED_BACK, party.t_ms, None, left, party.source)
-        for party, left in zip(parties, left_parties, strict=True)
-        if left and party.watched
-    ]
-    return sorted(found, key=lambda each: (each.key, each.kind))
+    count_ms, party_ms = [each.t_ms for each in singles], [each.t_ms for each in parties]
+    left_counts, left_parties = [each.n for each in singles], [each.n for each in parties]
+    pairs = match(count_ms, left_counts, party_ms, left_parties)
+    waiting = _waiting(singles, parties, left_counts, left_parties, pairs)
+    found = [surplus(count, left) for count, left in zip(singles, left_counts, strict=True) if left]
+    for count in counts:
+        if count.from_ms is not None:
+            left = absorb((count.from_ms, count.t_ms), count.n, party_ms, left_parties)
+            found += [surplus(count, left)] if left else []
+    pairs_left = zip(parties, left_parties, strict=True)
+    found += [turned_back(party, left) for party, left in pairs_left if left and party.watched]
+    return Settled(sorted(found, key=lambda each: (each.key, each.kind)), waiting)
 
 
-def _pair(counts: Sequence[Count], parties: Sequence[Party]) -> tuple[list[int], list[int]]:
-    """How many bodies stay without a partner: two pointers; of two heads too far apart the older is passed over."""
-    left_counts, left_parties = [count.n for count in counts], [party.n for party in parties]
+def _waiting(
+    counts: Sequence[Count], parties: Sequence[Party], left_counts: list[int], left_parties: list[int],
+    pairs: Sequence[tuple[int, int, int]],
+) -> dict[int, State]:  # fmt: skip
+    """Step → what waited then, of all that came before."""
+    # What was taken off only by a partner that came after a step still waited at that step.
+    late_counts, late_parties = left_counts.copy(), left_parties.copy()
+    for i, j, taken in pairs:
+        count_ms, party_ms = counts[i].t_ms, parties[j].t_ms
+        late_counts[i] += taken * (party_ms >= step_after(count_ms))
+        late_parties[j] += taken * (count_ms >= step_after(party_ms))
+    waiting: dict[int, State] = {}
+    _gather(waiting, "count", counts, late_counts)
+    _gather(waiting, "party", parties, late_parties)
+    return waiting
+
+
+def _gather(
+    waiting: dict[int, State], kind: Literal["count", "party"], rows: Sequence[Count | Party], left: Sequence[int]
+) -> None:
+    found: dict[int, list[Waiting]] = {}
+    for row, bodies in zip(rows, left, strict=True):
+        if bodies:
+            found.setdefault(step_after(row.t_ms), []).append(Waiting(row.t_ms, row.source, bodies))
+    waiting.update({step_ms: State(kind, tuple(each)) for step_ms, each in found.items()})
+
+
+def is_kept(step_ms: int, count_ms: Sequence[int], party_ms: Sequence[int]) -> bool:
+    """Whether a state must be kept: without both kinds shortly before, all that came in the last REACH_MS waits."""
+    return all(bisect_left(times, step_ms) > bisect_left(times, step_ms - NEAR_MS) for times in (count_ms, party_ms))
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(State).decode
+
+
+def state_text(state: State) -> str:
+    return _encode(state).decode()
+
+
+def state_of(text: str) -> State:
+    return _decode(text)
+
+
+def match(
+    count_ms: Sequence[int], left_counts: list[int], party_ms: Sequence[int], left_parties: list[int]
+) -> list[tuple[int, int, int]]:
+    """Take single crossings off both sides: two pointers; of two heads too far apart the older is passed over.
+
+    Gives (count, party, bodies) of each pair. The pairs of crossings before a moment do not depend on what comes after.
+    """
+    pairs = []
     i = j = 0
-    while i < len(counts) and j < len(parties):
-        apart_ms = counts[i].t_ms - parties[j].t_ms
-        if abs(apart_ms) <= REACH_MS:
-            matched = min(left_counts[i], left_parties[j])
-            left_counts[i] -= matched
-            left_parties[j] -= matched
+    while i < len(left_counts) and j < len(left_parties):
+        apart_ms = count_ms[i] - party_ms[j]
+        if -REACH_MS <= apart_ms <= REACH_MS:
+            taken = min(left_counts[i], left_parties[j])
+            left_counts[i] -= taken
+            left_parties[j] -= taken
+            pairs.append((i, j, taken))
         if left_counts[i] == 0 or apart_ms < -REACH_MS:
             i += 1
         if left_parties[j] == 0 or apart_ms > REACH_MS:
             j += 1
-    return left_counts, left_parties
+    return pairs
 
 
-def _absorb(aggregate: Count, parties: Sequence[Party], left_parties: list[int]) -> int:
-    """Take unmatched passages in the aggregate's window, oldest first; gives the bodies that remain."""
-    assert aggregate.from_ms is not None
-    remaining = aggregate.n
-    for place, party in enumerate(parties):
-        if aggregate.from_ms - REACH_MS <= party.t_ms <= aggregate.t_ms + REACH_MS:
-            taken = min(remaining, left_parties[place])
-            left_parties[place] -= taken
-            remaining -= taken
-    return remaining
+def absorb(span_ms: tuple[int, int], n: int, party_ms: Sequence[int], left_parties: list[int]) -> int:
+    """Take unmatched passages in an aggregate's window, oldest first; gives the bodies that remain."""
+    place = bisect_left(party_ms, span_ms[0] - REACH_MS)
+    while n and place < len(party_ms) and party_ms[place] <= span_ms[1] + REACH_MS:
+        taken = min(n, left_parties[place])
+        left_parties[place] -= taken
+        n -= taken
+        place += 1
+    return n
 
 
-def _surplus(count: Count, left: int) -> Unmatched:
+def surplus(count: Count, left: int) -> Unmatched:
     return Unmatched(count.key, SURPLUS, count.t_ms, count.from_ms, left, count.source)
 
 
-def quiet_around(spans: Iterable[tuple[int, int]], lo_ms: int, hi_ms: int) -> tuple[int, int]:
-    """The least stretch around [lo_ms, hi_ms] that no crossing reaches across: what lies outside cannot change it.
-
-    ``spans`` are (start, end) of single crossings, passages and aggregates; a longer silence than REACH_MS on either
-    side cuts the ledger into parts that are settled alone.
-    """
-    known = list(spans)
-    while True:
-        start_ms, end_ms = _grown_down(known, lo_ms), _grown_up(known, hi_ms)
-        if (start_ms, end_ms) == (lo_ms, hi_ms):
-            return lo_ms, hi_ms
-        # An aggregate that reaches in from one side may also reach out on the other.
-        reaching = [span for span in known if span[0] <= end_ms + REACH_MS and span[1] >= start_ms - REACH_MS]
-        lo_ms = min(start_ms, *(start for start, _ in reaching))
-        hi_ms = max(end_ms, *(end for _, end in reaching))
-
-
-def _grown_down(spans: list[tuple[int, int]], lo_ms: int) -> int:
-    for start, end in sorted(spans, key=lambda span: span[1], reverse=True):
-        if end < lo_ms - REACH_MS:
-            break
-        lo_ms = min(lo_ms, start) if start < lo_ms else lo_ms
-    return lo_ms
-
-
-def _grown_up(spans: list[tuple[int, int]], hi_ms: int) -> int:
-    for start, end in sorted(spans):
-        if start > hi_ms + REACH_MS:
-            break
-        hi_ms = max(hi_ms, end)
-    return hi_ms
+def turned_back(party: Party, left: int) -> Unmatched:
+    return Unmatched(party.key, TURNED_BACK, party.t_ms, None, left, party.source)

@@ -32,8 +32,11 @@ def scan_subject(triple: Triple, person: str | None, pass_ref: bytes | None, tag
     return person or credential(pass_ref, tag_ref) or "r:" + triple_id(triple)
 
 
+GATE = "gate:"
+
+
 def count_subject(gate: str, direction: str) -> str:
-    return f"gate:{gate}:{direction}"
+    return f"{GATE}{gate}:{direction}"
 
 
 def void_subject(device: str, boot: int, seq: int) -> str:
@@ -45,8 +48,11 @@ def census_subject(zone: str) -> str:
     return f"census:{zone}"
 
 
+JOURNAL = "journal:"
+
+
 def journal_subject(kind: str, entity: str) -> str:
-    return f"journal:{kind}:{entity}"
+    return f"{JOURNAL}{kind}:{entity}"
 
 
 def report_subject(

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from community_flow.domain.journal import Journal
-from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Pass, Person, Zone
+from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Household, Pass, Person, Zone
 
 DEFAULT_WINDOW_MS = 30_000
 PUBLIC_STAY_S = 12 * 3600
@@ -107,7 +107,8 @@ class Rulebook:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         kinds = ("community", "zone", "gate", "device")
-        self._epochs = sorted({start for kind in kinds for start in self._starts(kind)})
+        self.epochs = sorted({start for kind in kinds for start in self._starts(kind)})
+        """Moments from which on the places may be others."""
         self._places: dict[int, Places] = {}
 
     def _starts(self, kind: str) -> Iterator[int]:
@@ -116,10 +117,10 @@ class Rulebook:
 
     def places(self, t_ms: int) -> Places:
         """Places as of ``t_ms``."""
-        epoch = bisect_right(self._epochs, t_ms)
+        epoch = bisect_right(self.epochs, t_ms)
         found = self._places.get(epoch)
         if found is None:
-            found = self._places[epoch] = compiled(self.journal, self._epochs[epoch - 1] if epoch else -1)
+            found = self._places[epoch] = compiled(self.journal, self.epochs[epoch - 1] if epoch else -1)
         return found
 
     def subject(self, named: str, t_ms: int) -> str:
@@ -131,6 +132,15 @@ class Rulebook:
                 return named
             person = state.person
         return self._merged(person, t_ms) if person.startswith("p_") else person
+
+    def steady(self, named: str, since_ms: int) -> bool:
+        """Whether `subject` gives the same answer from ``since_ms`` on, because no row of its kin begins later."""
+        kin = self.kin(named)
+        return len(kin) == 1 or all(
+            start <= since_ms
+            for name in kin
+            for start in self.journal.timeline("person" if name.startswith("p_") else "pass", name).starts_ms
+        )
 
     def _merged(self, person: str, t_ms: int) -> str:
         seen = set()
@@ -178,6 +188,15 @@ class Rulebook:
     def household(self, person: str, t_ms: int) -> str | None:
         state: Person | None = self.journal.at("person", person, t_ms)
         return None if state is None else state.household
+
+    def day_span_ms(self, day: int) -> tuple[int, int]:
+        """[from, until) of a community's day, by the clock that held at its noon."""
+        return self.places((day - 719_163) * 86_400_000 + 43_200_000).day_span_ms(day)
+
+    def quota(self, household: str, t_ms: int) -> int | None:
+        """How many outings a day the household may have."""
+        state: Household | None = self.journal.at("household", household, t_ms)
+        return None if state is None else state.quota_per_day
 
     @cached_property
     def members(self) -> dict[str, frozenset[str]]:

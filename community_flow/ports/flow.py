@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -116,6 +116,10 @@ AfterFold: TypeAlias = Callable[[Transaction, Changed], None]
 """Called in the fold's transaction, so that what follows from a fold is committed with it or not at all."""
 
 
+Kin: TypeAlias = Callable[[str], frozenset[str]]
+"""Everybody whom the journal ties to a subject, itself included: `Rulebook.kin`."""
+
+
 class FoldQueue(Protocol):
     """The queue of marks."""
 
@@ -127,8 +131,13 @@ class FoldQueue(Protocol):
         """Communities with something to fold."""
         ...
 
-    def take(self, tx: Transaction, community: str, subjects: int) -> list[Mark]:
-        """Remove the marks of the next few subjects and give them, one per subject from its least to greatest key."""
+    def take(self, tx: Transaction, community: str, subjects: int, kin: Kin) -> list[Mark]:
+        """Remove the marks of the next few subjects, and of all their kin, and give them: one per subject, from its
+        least to its greatest key; of a gate and direction the earliest, each as it is.
+
+        While marks of the journal wait, only those are taken. Whoever reads the journal before the marks so knows of
+        every subject which of its time the journal has changed, and never folds one part of a change without the other.
+        """
         ...
 
     def put(self, tx: Transaction, community: str, marks: Iterable[Mark]) -> None: ...
@@ -140,6 +149,8 @@ class FoldReports(Protocol):
     """Live reports: kept, not held back, not corrected."""
 
     def newest_ms(self, tx: Transaction, community: str) -> int | None: ...
+
+    def oldest_ms(self, tx: Transaction, community: str) -> int | None: ...
 
     def scans(self, tx: Transaction, community: str, stretches: Sequence[Stretch]) -> list[tuple[str, Scan]]:
         """Scans by credential or person, as (name, scan), in no order."""
@@ -175,10 +186,6 @@ class FoldReports(Protocol):
 
     def censuses(self, tx: Transaction, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
         """Live censuses of a zone."""
-        ...
-
-    def all_marks(self, tx: Transaction, community: str) -> list[Mark]:
-        """A mark for every subject that any report names: what a rebuild starts from."""
         ...
 
 
@@ -233,19 +240,21 @@ class FoldRows(Protocol):
         self, tx: Transaction, community: str, removed: Sequence[LedgerRow], added: Sequence[LedgerRow]
     ) -> None: ...
 
+    def ledger_states(
+        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> dict[int, str]:
+        """Step → state of the ledger, both ends of the span included."""
+        ...
+
+    def replace_states(
+        self, tx: Transaction, community: str, gate: str, direction: str, old: Mapping[int, str], new: Mapping[int, str]
+    ) -> None: ...
+
     def add_hours(self, tx: Transaction, changed: Changed) -> None:
         """Bring the hourly sums in step with a change."""
         ...
 
     def note_fold(self, tx: Transaction, community: str, newest_ms: int, now_ms: int) -> None: ...
-
-    def clear(self, tx: Transaction, community: str) -> None:
-        """Empty everything derived of a community."""
-        ...
-
-    def fingerprint(self, tx: Transaction, community: str) -> dict[str, tuple[int, str]]:
-        """Table → (rows, SHA-256 of them in order): equal when everything derived is equal."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from community_flow.domain.journal import Journal
+from community_flow.domain.ledger import REACH_MS
 from community_flow.domain.marks import Mark, count_subject
-from community_flow.domain.passages import GREATEST_KEY, Passage, key_t_ms
+from community_flow.domain.passages import GREATEST_KEY, Passage, key_at, key_t_ms
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.flow import AfterFold, Changed, FoldQueue, FoldReports, FoldRows, Replacement
+from community_flow.ports.fold_bulk import FoldBulk
 from community_flow.ports.ingest import Signals
+from community_flow.services.fold_bulk import BulkFold
 from community_flow.services.fold_ledger import FOREVER_MS, LedgerFold, Touched
 from community_flow.services.fold_people import PeopleFold
 from community_flow.services.registry import Registry
@@ -31,7 +34,8 @@ FLOOD_SLICE_S = 0.5
 LEAST_REST_S, LONGEST_REST_S = 0.05, 0.25
 LEAST_SUBJECTS, MOST_SUBJECTS = 8, 512
 """A slice has a cost of its own, so very small ones only make everybody wait longer."""
-EVERYTHING = 1_000_000
+LOOKS, LOOK_AGAIN_S = 5, 0.1
+LONG_MS = 3_600_000
 FLOOD_MARKS = 300
 """While more than this waits, the ledger is left to the end: a flood would settle the same hours again and again."""
 PEOPLE = ("p_", "ps_", "tg_", "r:")
@@ -50,12 +54,13 @@ class Flow:
 
     def __init__(
         self, db: Database, registry: Registry, queue: FoldQueue, reports: FoldReports, rows: FoldRows,
-        signals: Signals, clock: Clock,
+        bulk: FoldBulk, signals: Signals, clock: Clock,
     ) -> None:  # fmt: skip
         self.db, self.registry, self.signals, self.clock = db, registry, signals, clock
-        self.queue, self.reports, self.rows = queue, reports, rows
+        self.queue, self.reports, self.rows, self.bulk = queue, reports, rows, bulk
         self.after_fold: list[AfterFold] = []
         self._people, self._ledger = PeopleFold(reports, rows), LedgerFold(reports, rows)
+        self._bulk = BulkFold(bulk)
         self._rules: dict[str, tuple[Journal, Rulebook]] = {}
 
     def drain(self, community: str | None = None, slice_s: float = FLOOD_SLICE_S) -> int:
@@ -98,31 +103,46 @@ class Flow:
         return known[1]
 
     def rebuild(self, tx: Transaction, community: str) -> None:
-        """Derive everything again, in the caller's transaction."""
-        self.rows.clear(tx, community)
-        self.queue.take(tx, community, EVERYTHING)
-        self.queue.put(tx, community, self.reports.all_marks(tx, community))
-        while self._slice(tx, community, MOST_SUBJECTS, hooks=False) is not None:
-            pass
+        """Derive everything again, in the caller's transaction: readers see the old tables until it commits.
+
+        Hooks are not called: nothing happened in the community, so nobody is to be told anything.
+        """
+        self.bulk.hold(tx, community)
+        self._bulk.rebuild(tx, community, self.rules(tx, community))
+        self.rows.note_fold(tx, community, self.reports.newest_ms(tx, community) or 0, self.clock.now_ms())
 
     def check(self, community: str) -> list[str]:
-        """Names of derived tables that a rebuild would change; nothing is changed. Open marks are folded first."""
-        self.drain(community)
+        """Names of derived tables that a rebuild would change; nothing is changed.
+
+        Looked at is a moment in which nothing waits to be folded. Where there is none, what waits is folded for the
+        look only: the real fold, with its hooks, is left to whoever folds here.
+        """
+        for _ in range(LOOKS):
+            with self.db.read() as tx:
+                self.bulk.freeze(tx)
+                if not self.queue.length(tx, community):
+                    return self._bulk.differing(tx, community, self.rules(tx, community))
+            time.sleep(LOOK_AGAIN_S)
         try:
-            with self.db.write() as tx:
-                before = self.rows.fingerprint(tx, community)
-                self.rebuild(tx, community)
-                after = self.rows.fingerprint(tx, community)
-                raise _CheckedError([table for table in before if before[table] != after[table]])
+            with self.db.write() as guard:
+                self.bulk.hold(guard, community)
+                with self.bulk.frozen(guard) as tx:
+                    while self._slice(tx, community, MOST_SUBJECTS, hooks=False) is not None:
+                        pass
+                    raise _CheckedError(self._bulk.differing(tx, community, self.rules(tx, community)))
         except _CheckedError as checked:
             return checked.differing
 
+    def fingerprint(self, tx: Transaction, community: str) -> dict[str, tuple[int, str]]:
+        """Table → (rows, their sum): equal when everything derived is equal."""
+        return self._bulk.fingerprint(tx, community)
+
     def _slice(self, tx: Transaction, community: str, subjects: int, *, hooks: bool = True) -> Changed | None:
         """Fold the marks of the next subjects; None when there are none."""
-        marks = self.queue.take(tx, community, subjects)
+        rules = self.rules(tx, community)  # before the marks: what it says of changes, they say too
+        marks = self.queue.take(tx, community, subjects, rules.kin)
         if not marks:
             return None
-        rules = self.rules(tx, community)
         newest_ms = self.reports.newest_ms(tx, community)
         changed = Changed(community)
         if newest_ms is not None:
@@ -143,7 +163,7 @@ class Flow:
                 people.append(mark)
             elif kind == "gate":
                 gate, _, direction = rest.partition(":")
-                touched.add(gate, direction, (key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)))
+                touched.add(gate, direction, self._counted(tx, community, mark, newest_ms))
             elif kind == "void":
                 self._void(tx, community, rest)
             elif kind == "census":
@@ -157,9 +177,19 @@ class Flow:
             self.queue.put(tx, community, _gate_marks(rows))
             rows = []
         for row in rows:
-            touched.add(row.gate, row.direction, (row.at_ms, row.at_ms))
+            touched.add(row.gate, row.direction, (max(0, row.at_ms - REACH_MS), row.at_ms + REACH_MS))
         self._ledger.refold(tx, rules, touched, changed)
         self.rows.add_hours(tx, changed)
+
+    def _counted(self, tx: Transaction, community: str, mark: Mark, newest_ms: int) -> tuple[int, int]:
+        """The event times that a gate's mark speaks of; what is beyond an hour is put back, so that a slice ends."""
+        lo_ms, hi_ms = key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)
+        if hi_ms - lo_ms <= LONG_MS:
+            return lo_ms, hi_ms
+        lo_ms = max(lo_ms, self.reports.oldest_ms(tx, community) or 0)
+        if lo_ms + LONG_MS < hi_ms:
+            self.queue.put(tx, community, [Mark(mark.subject, key_at(lo_ms + LONG_MS), mark.hi, mark.cause)])
+        return lo_ms, min(lo_ms + LONG_MS, hi_ms)
 
     def _void(self, tx: Transaction, community: str, named: str) -> None:
         """A correction: from now on what it names is left out; what followed from that is marked for the next slice."""
@@ -180,7 +210,7 @@ class Flow:
         span = self.rows.replaced_span(tx, community, aggregate)
         if span is not None:
             subject = f"gate:{aggregate.gate}:{aggregate.direction}"
-            yield Mark(subject, _key_at(span[0]), _key_at(span[1]), "correction")
+            yield Mark(subject, key_at(span[0]), key_at(span[1]), "correction")
 
     def _census(self, tx: Transaction, community: str, zone: str, mark: Mark) -> None:
         span_ms = (key_t_ms(mark.lo), min(key_t_ms(mark.hi), FOREVER_MS))
@@ -221,11 +251,7 @@ def _gate_marks(rows: Iterable[Passage]) -> Iterable[Mark]:
     times: dict[str, list[int]] = {}
     for row in rows:
         times.setdefault(count_subject(row.gate, row.direction), []).append(row.at_ms)
-    return [Mark(side, _key_at(min(found)), _key_at(max(found)), "passages") for side, found in times.items()]
-
-
-def _key_at(t_ms: int) -> bytes:
-    return t_ms.to_bytes(8, "big")
+    return [Mark(side, key_at(min(found)), key_at(max(found)), "passages") for side, found in times.items()]
 
 
 class FoldWorker:

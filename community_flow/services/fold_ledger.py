@@ -5,8 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from community_flow.domain.ledger import REACH_MS, Count, Party, Unmatched, quiet_around, reconcile
+import msgspec
+
+from community_flow.domain.ledger import (
+    NEAR_MS,
+    REACH_MS,
+    STEP_MS,
+    Count,
+    Party,
+    Unmatched,
+    is_kept,
+    reconcile,
+    state_of,
+    state_text,
+    step_after,
+    surplus,
+)
 from community_flow.domain.passages import Triple, triple_id
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Transaction
@@ -15,11 +31,12 @@ from community_flow.ports.flow import Changed, CountRow, FoldReports, FoldRows, 
 Side = tuple[str, str]
 """(gate, direction)."""
 
+Crossing = TypeVar("Crossing", Count, Party)
+
 Span = tuple[int, int]
 """First and last event time, both included."""
 
-FIRST_MARGIN_MS = 60_000
-JOIN_MS = 600_000
+JOIN_MS = 60_000
 """Changes closer together than this are settled in one go."""
 
 FOREVER_MS = 2**62
@@ -70,39 +87,159 @@ class LedgerFold:
         self, tx: Transaction, rules: Rulebook, side: Side, span: Span, stands_for: Sequence[Replacement],
         changed: Changed,
     ) -> None:  # fmt: skip
-        counts, parties, (first_ms, last_ms) = self._events(tx, rules, side, span, stands_for, changed.community)
-        found = reconcile(counts, parties)
-        known = self.rows.ledger(tx, changed.community, *side, (first_ms, last_ms))
-        removed, added = _difference(side, known, found)
+        view = _View(self, tx, changed.community, rules, side, stands_for)
+        work = view.without_partners(span) or view.settled(span)
+        known = [row for row in self.rows.ledger(tx, changed.community, *side, work.span) if work.judges(row.row)]
+        removed, added = _difference(side, known, work.unmatched)
         self.rows.replace_ledger(tx, changed.community, removed, added)
+        self.rows.replace_states(tx, changed.community, *side, work.old_states, work.states)
         changed.ledger_removed += removed
         changed.ledger_added += added
 
-    def _events(
-        self, tx: Transaction, rules: Rulebook, side: Side, span: Span, stands_for: Sequence[Replacement],
-        community: str,
-    ) -> tuple[list[Count], list[Party], Span]:  # fmt: skip
-        """Counts and passages of the least stretch around ``span`` that can be settled alone."""
-        margin_ms = FIRST_MARGIN_MS
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a change makes of a stretch."""
+
+    span: Span
+    """Rows that may change lie here; of those before ``from_ms`` and at the end only some are judged."""
+    from_ms: int
+    earlier: frozenset[str]
+    """Sources before ``from_ms`` that still waited then."""
+    later: frozenset[str]
+    """Sources that wait still at the end: what becomes of them is as it was."""
+    unmatched: list[Unmatched]
+    old_states: dict[int, str]
+    states: dict[int, str]
+
+    def judges(self, row: Unmatched) -> bool:
+        return row.source not in self.later if row.at_ms >= self.from_ms else row.source in self.earlier
+
+
+@dataclass(slots=True)
+class _View:
+    """One gate and direction as the store has it, while one change is settled."""
+
+    fold: LedgerFold
+    tx: Transaction
+    community: str
+    rules: Rulebook
+    side: Side
+    stands_for: Sequence[Replacement]
+
+    def without_partners(self, span: Span) -> _Work | None:
+        """Where nobody passed, every count is a surplus, and nothing beside the change need be looked at."""
+        around = (max(0, span[0] - NEAR_MS), span[1] + NEAR_MS + STEP_MS)
+        if self.parties(around) or self.aggregates(span):
+            return None
+        # A state is kept only where somebody passed shortly before; those before the change are none of its business.
+        after = (span[0] + 1, around[1])
+        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, after)
+        found = [surplus(count, count.n) for count in self.counts(span) if count.n]
+        return _Work(span, span[0], frozenset(), frozenset(), found, old, {})
+
+    def settled(self, span: Span) -> _Work:
+        """From the state at the step before the change, to the first step after it at which the old state is met.
+
+        Aggregates take what is left in their whole window, so each that reaches into the stretch lies within it.
+        """
         while True:
-            around = (max(0, span[0] - margin_ms), min(FOREVER_MS, span[1] + margin_ms))
-            counts = _standing(self.reports.counts(tx, community, *side, around), rules, side[0], stands_for)
-            parties = self.rows.parties(tx, community, *side, around)
-            spans = [(each.t_ms if each.from_ms is None else each.from_ms, each.t_ms) for each in counts]
-            spans += [(party.t_ms, party.t_ms) for party in parties]
-            first_ms, last_ms = quiet_around(spans, *span)
-            # Beyond what was read there may be something within reach: read more until there is silence.
-            if _reached_back(first_ms, around[0]) or last_ms + REACH_MS > around[1]:
-                span = (min(span[0], first_ms), max(span[1], last_ms))
-                margin_ms *= 4
-                continue
-            inside = [each for each in counts if first_ms <= each.t_ms <= last_ms]
-            watched = [_watched(party, rules, side[0]) for party in parties if first_ms <= party.t_ms <= last_ms]
-            return inside, watched, (first_ms, last_ms)
+            start_ms = span[0] - span[0] % STEP_MS
+            work = self._met(start_ms, span[1])
+            wider = _around(span, self.aggregates((max(0, start_ms - REACH_MS), work.span[1])))
+            if wider == span:
+                return work
+            span = wider
+
+    def _met(self, start_ms: int, last_ms: int) -> _Work:
+        ahead_ms = NEAR_MS
+        while True:
+            # What waits at a step is decided by NEAR_MS before it: only where those are as they were can it be met.
+            end_ms = step_after(last_ms + NEAR_MS + ahead_ms)
+            work = self._settled_to(start_ms, last_ms + NEAR_MS, end_ms)
+            if work is not None:
+                return work
+            ahead_ms *= 4
+
+    def _settled_to(self, start_ms: int, sure_ms: int, end_ms: int) -> _Work | None:
+        """Settle up to ``end_ms`` at most; None when the old state is not met until then."""
+        read = (max(0, start_ms - NEAR_MS), end_ms - 1)
+        counts, parties = self.counts(read), self.parties(read)
+        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, (start_ms, end_ms))
+        before, counts_now, parties_now = _resumed(start_ms, old.pop(start_ms, None), counts, parties)
+        within = [each for each in self.aggregates((start_ms, end_ms - 1)) if each.t_ms >= start_ms]
+        found = reconcile(sorted([*counts_now, *within], key=_place), parties_now)
+        times = [each.t_ms for each in counts], [each.t_ms for each in parties]
+        states = {
+            step_ms: state_text(state)
+            for step_ms, state in found.waiting.items()
+            if start_ms < step_ms <= end_ms and is_kept(step_ms, *times)
+        }
+        steps = range(step_after(sure_ms), end_ms + 1, STEP_MS)
+        met_ms = next((step for step in steps if states.get(step) == old.get(step)), None)
+        if met_ms is None:
+            return None
+        waiting = found.waiting.get(met_ms)
+        later = frozenset(each.source for each in waiting.waiting) if waiting else frozenset()
+        unmatched = [row for row in found.unmatched if row.at_ms < met_ms and row.source not in later]
+        return _Work(
+            (read[0], met_ms - 1), start_ms, before, later, unmatched,
+            {step: text for step, text in old.items() if step < met_ms},
+            {step: text for step, text in states.items() if step < met_ms},
+        )  # fmt: skip
+
+    def counts(self, span: Span) -> list[Count]:
+        """Single counts within a span that stand."""
+        return [each for each in self._all(span) if each.from_ms is None and span[0] <= each.t_ms <= span[1]]
+
+    def aggregates(self, span: Span) -> list[Count]:
+        """Aggregates that stand and whose window meets a span."""
+        reached = (max(0, span[0] - REACH_MS), span[1] + REACH_MS)
+        return [each for each in self._all(reached) if each.from_ms is not None]
+
+    def parties(self, span: Span) -> list[Party]:
+        rows = self.fold.rows.parties(self.tx, self.community, *self.side, span)
+        return [_watched(party, self.rules, self.side[0]) for party in rows]
+
+    def _all(self, span: Span) -> list[Count]:
+        rows = self.fold.reports.counts(self.tx, self.community, *self.side, span)
+        return _standing(rows, self.rules, self.side[0], self.stands_for)
 
 
-def _reached_back(first_ms: int, read_from_ms: int) -> bool:
-    return read_from_ms > 0 and first_ms - REACH_MS < read_from_ms
+def _resumed(
+    start_ms: int, text: str | None, counts: Sequence[Count], parties: Sequence[Party]
+) -> tuple[frozenset[str], list[Count], list[Party]]:
+    """What waits at ``start_ms`` and all that comes after; the first are the sources of what waits."""
+    early: tuple[list[Count], list[Party]] = (
+        [each for each in counts if each.t_ms < start_ms],
+        [each for each in parties if each.t_ms < start_ms],
+    )
+    waiting: dict[str, int] = {}
+    if not early[0] or not early[1]:  # no partner was near: all that is young enough waits
+        waiting = {each.source: each.n for some in early for each in some if each.t_ms >= start_ms - REACH_MS}
+    elif text is not None:
+        waiting = {each.source: each.left for each in state_of(text).waiting}
+    counts_now = [_left(each, waiting) for each in counts if each.t_ms >= start_ms or each.source in waiting]
+    parties_now = [_left(each, waiting) for each in parties if each.t_ms >= start_ms or each.source in waiting]
+    return frozenset(waiting), counts_now, parties_now
+
+
+def _left(row: Crossing, waiting: Mapping[str, int]) -> Crossing:
+    left = waiting.get(row.source, row.n)
+    return row if left == row.n else msgspec.structs.replace(row, n=left)
+
+
+def _around(span: Span, aggregates: Iterable[Count]) -> Span:
+    """The span with the windows of these aggregates."""
+    first, last = span
+    for each in aggregates:
+        assert each.from_ms is not None
+        first, last = min(first, max(0, each.from_ms - REACH_MS)), max(last, each.t_ms + REACH_MS)
+    return first, last
+
+
+def _place(row: Count) -> bytes:
+    return row.key
 
 
 def _standing(rows: Iterable[CountRow], rules: Rulebook, gate: str, stands_for: Sequence[Replacement]) -> list[Count]:
@@ -156,9 +293,9 @@ def _difference(
     old = {entry.row for entry in known}
     new = set(found)
     gate, direction = side
-    removed = [LedgerRow(gate, direction, row) for row in sorted(old - new, key=_place)]
-    return removed, [LedgerRow(gate, direction, row) for row in sorted(new - old, key=_place)]
+    removed = [LedgerRow(gate, direction, row) for row in sorted(old - new, key=_order)]
+    return removed, [LedgerRow(gate, direction, row) for row in sorted(new - old, key=_order)]
 
 
-def _place(row: Unmatched) -> tuple[bytes, str]:
+def _order(row: Unmatched) -> tuple[bytes, str]:
     return row.key, row.kind

@@ -210,7 +210,7 @@ class PeopleFold:
         removed: Rows,
         added: Rows,
     ) -> None:
-        from_ms, until_ms = rules.places(_noon_ms(day)).day_span_ms(day)
+        from_ms, until_ms = rules.day_span_ms(day)
         members = [Stretch(person, from_ms, until_ms - 1) for person in sorted(rules.members[household])]
         gone = {passage.key for passage in removed.passages}
         passages = [row for row in self.rows.passages(tx, community, members) if row.key not in gone]
@@ -218,8 +218,7 @@ class PeopleFold:
         passages += [row for row in added.passages if row.subject in people and from_ms <= row.at_ms < until_ms]
         outings = [_outing(row) for row in passages if _goes_out(row, rules, household)]
         last_ms = max((outing.t_ms for outing in outings), default=from_ms)
-        state = rules.journal.at("household", household, last_ms)
-        found = over_quota(household, outings, None if state is None else state.quota_per_day)
+        found = over_quota(household, outings, rules.quota(household, last_ms))
         known = self.rows.conflicts(tx, community, [Stretch(quota_subject(household), from_ms, until_ms - 1)])
         _differ(known, [] if found is None else [found], removed.conflicts, added.conflicts, _conflict_id)
 
@@ -365,8 +364,3 @@ def _goes_out(row: Passage, rules: Rulebook, household: str) -> bool:
     person = person_of(row.subject)
     leaves = row.direction == "out" and gate is not None and gate.outer == OUTSIDE
     return leaves and person is not None and rules.household(person, row.at_ms) == household
-
-
-def _noon_ms(day: int) -> int:
-    """A moment surely within a day, whatever the time zone."""
-    return (day - 719_163) * 86_400_000 + 43_200_000

@@ -8,7 +8,7 @@ from flask import Flask
 
 from community_flow.domain.marks import Mark
 from community_flow.ports import Transaction
-from community_flow.ports.flow import FoldQueue
+from community_flow.ports.flow import FoldQueue, Kin
 from community_flow.services.flow import Flow, FoldWorker
 from community_flow.services.footfall import Footfall
 from community_flow.services.passages import Passages
@@ -28,20 +28,16 @@ class FlowParts:
 def flow_parts(core: Core) -> FlowParts:
     """Made once for each core."""
     if "flow" not in core.parts:
+        from community_flow.adapters.sql.queries_fold_bulk import SqlFoldBulk
         from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
         from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
         from community_flow.adapters.sql.queries_passages import SqlPassages
         from community_flow.adapters.sql.queries_statistics import SqlFootfall
 
         flow = Flow(
-            core.db,
-            core.registry,
-            _counted(core, SqlFoldQueue()),
-            SqlFoldReports(),
-            SqlFoldRows(),
-            core.signals,
-            core.clock,
-        )
+            core.db, core.registry, _counted(core, SqlFoldQueue()), SqlFoldReports(), SqlFoldRows(), SqlFoldBulk(),
+            core.signals, core.clock,
+        )  # fmt: skip
         # Statistics learn in the fold's own transaction from which hour on they are out of date.
         flow.after_fold.append(Footfall(core.db, SqlFootfall(), core.clock).folded)
         # What somebody is to be told of is written down with what it follows from, or not at all.
@@ -57,8 +53,8 @@ def _counted(core: Core, queue: FoldQueue) -> FoldQueue:
     """The queue, with a tally of the marks that are taken from it for /metrics."""
     take, meter = queue.take, core.traffic.meter
 
-    def counted(tx: Transaction, community: str, subjects: int) -> list[Mark]:
-        marks = take(tx, community, subjects)
+    def counted(tx: Transaction, community: str, subjects: int, kin: Kin) -> list[Mark]:
+        marks = take(tx, community, subjects, kin)
         meter.add("fold_marks_total", len(marks))
         return marks
 

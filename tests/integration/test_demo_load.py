@@ -55,7 +55,7 @@ def truth(core: Core) -> dict[str, Any]:
 
 def fingerprint(core: Core) -> dict[str, tuple[int, str]]:
     with core.db.read() as tx:
-        return flow_parts(core).flow.rows.fingerprint(tx, FULL)
+        return flow_parts(core).flow.fingerprint(tx, FULL)
 
 
 def test_every_report_is_kept_once_and_nothing_lies_in_the_tray(loaded: Core) -> None:

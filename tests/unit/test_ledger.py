@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from community_flow.domain.ledger import Count, Party, Unmatched, quiet_around, reconcile
+from community_flow.domain.ledger import Count, Party, Unmatched, reconcile
 from community_flow.domain.passages import report_key
 
 S = 1_000
@@ -59,18 +59,4 @@ CASES: list[tuple[str, list[Count], list[Party], list[str]]] = [
 
 @pytest.mark.parametrize(("name", "counts", "parties", "expected"), CASES, ids=[case[0] for case in CASES])
 def test_reconcile(name: str, counts: list[Count], parties: list[Party], expected: list[str]) -> None:
-    assert told(reconcile(counts, parties)) == expected
-
-
-QUIET: list[tuple[str, list[tuple[int, int]], tuple[int, int]]] = [
-    ("nothing near", [(0, 0), (90_000, 90_000)], (50_000, 50_000)),
-    ("a neighbour within reach, and its neighbour", [(32_000, 32_000), (41_000, 41_000)], (32_000, 50_000)),
-    ("reach is inclusive", [(60_000, 60_000)], (50_000, 60_000)),
-    ("an aggregate spans both sides", [(20_000, 80_000), (85_000, 85_000), (11_000, 11_000)], (11_000, 85_000)),
-    ("an aggregate reached from one side opens the other", [(10_000, 41_000), (1_000, 1_000)], (1_000, 50_000)),
-]
-
-
-@pytest.mark.parametrize(("name", "spans", "expected"), QUIET, ids=[case[0] for case in QUIET])
-def test_quiet_around(name: str, spans: list[tuple[int, int]], expected: tuple[int, int]) -> None:
-    assert quiet_around(spans, 50_000, 50_000) == expected
+    assert told(reconcile(counts, parties).unmatched) == expected

@@ -21,16 +21,13 @@ from sqlalchemy import (
 from community_flow.adapters.sql.asking import ask, asked, in_passing
 from community_flow.adapters.sql.tables_flow import dirty, voids
 from community_flow.adapters.sql.tables_ingest import reports
-from community_flow.domain.conflicts import Shown
-from community_flow.domain.marks import Mark, count_subject, credential, report_subject, scan_subject
-from community_flow.domain.passages import GREATEST_KEY, LEAST_KEY, Scan, Triple, report_key
-from community_flow.ports.flow import Census, CountRow, Named, Stretch
+from community_flow.domain.conflicts import RELAY_MS, TOKEN_EPOCH_MS, Shown
+from community_flow.domain.marks import GATE, JOURNAL, Mark, credential, report_subject, scan_subject
+from community_flow.domain.passages import Scan, Triple, report_key
+from community_flow.ports.flow import Census, CountRow, Kin, Named, Stretch
 
-TOKEN_EPOCH_MS = 1_767_225_600_000
-"""token_s counts from 2026-01-01 UTC."""
-
-RELAY_MS = 24 * 3600 * 1000
-"""A code shown a day from its time is an old picture, not a relay."""
+MOST_SIDE_MARKS = 200
+"""Marks of one gate and direction in one slice."""
 
 PIECE = 400
 """Names in one IN list: far below any limit on parameters."""
@@ -68,16 +65,28 @@ class SqlFoldQueue:
     def waiting(self, tx: Connection) -> list[str]:
         return list(tx.execute(select(dirty.c.community).distinct().order_by(dirty.c.community)).scalars())
 
-    def take(self, tx: Connection, community: str, subjects: int) -> list[Mark]:
-        first = select(dirty.c.subject).where(dirty.c.community == community).order_by(dirty.c.id).limit(4 * subjects)
-        names = list(dict.fromkeys(tx.execute(first).scalars()))[:subjects]
+    def take(self, tx: Connection, community: str, subjects: int, kin: Kin) -> list[Mark]:
+        names = self._next(tx, community, subjects, kin)
+        sides = [name for name in names if name.startswith(GATE)]
         taken: dict[str, Mark] = {}
-        for piece in pieces(names):
+        for piece in pieces([name for name in names if not name.startswith(GATE)]):
             # What is deleted is exactly what is read: a mark that another transaction commits meanwhile stays.
-            gone = delete(dirty).where(dirty.c.community == community, dirty.c.subject.in_(piece))
-            for row in tx.execute(gone.returning(dirty.c.subject, dirty.c.lo, dirty.c.hi, dirty.c.cause)):
-                _widen(taken, Mark(row.subject, bytes(row.lo), bytes(row.hi), row.cause))
-        return list(taken.values())
+            for mark in _taken(tx, and_(dirty.c.community == community, dirty.c.subject.in_(piece))):
+                _widen(taken, mark)
+        return [*taken.values(), *(mark for side in sides for mark in self._earliest(tx, community, side))]
+
+    def _earliest(self, tx: Connection, community: str, side: str) -> list[Mark]:
+        """Marks of a gate as they are: joined they would span all that lies between an old report and a new one."""
+        here = and_(dirty.c.community == community, dirty.c.subject == side)
+        first = select(dirty.c.id).where(here).order_by(dirty.c.lo).limit(MOST_SIDE_MARKS)
+        return _taken(tx, and_(here, dirty.c.id.in_(first)))
+
+    def _next(self, tx: Connection, community: str, subjects: int, kin: Kin) -> list[str]:
+        waiting = select(dirty.c.subject).where(dirty.c.community == community).order_by(dirty.c.id).limit(4 * subjects)
+        journal = waiting.where(dirty.c.subject.startswith(JOURNAL))
+        names = list(tx.execute(journal).scalars()) or list(tx.execute(waiting).scalars())
+        first = list(dict.fromkeys(names))[:subjects]
+        return list(dict.fromkeys(other for name in first for other in sorted(kin(name))))
 
     def put(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
         rows = [
@@ -92,6 +101,11 @@ class SqlFoldQueue:
         return int(tx.execute(counted).scalar_one())
 
 
+def _taken(tx: Connection, which: ColumnElement[bool]) -> list[Mark]:
+    gone = delete(dirty).where(which).returning(dirty.c.subject, dirty.c.lo, dirty.c.hi, dirty.c.cause)
+    return [Mark(row.subject, bytes(row.lo), bytes(row.hi), row.cause) for row in tx.execute(gone)]
+
+
 def _widen(taken: dict[str, Mark], mark: Mark) -> None:
     known = taken.get(mark.subject)
     if known is not None:
@@ -103,6 +117,10 @@ class SqlFoldReports:
     def newest_ms(self, tx: Connection, community: str) -> int | None:
         newest: int | None = tx.execute(select(func.max(r.t_ms)).where(r.community == community)).scalar()
         return newest
+
+    def oldest_ms(self, tx: Connection, community: str) -> int | None:
+        oldest: int | None = tx.execute(select(func.min(r.t_ms)).where(r.community == community)).scalar()
+        return oldest
 
     def scans(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[tuple[str, Scan]]:
         """Each credential or person by the index of its own kind."""
@@ -178,7 +196,7 @@ class SqlFoldReports:
             person=row.person,
             pass_ref=row.pass_ref,
             tag_ref=row.tag_ref,
-            zone=_body(row.body).zone,
+            zone=body_of(row.body).zone,
         )
         return None if subject is None else Named(subject, report_key(row.t_ms, *triple))
 
@@ -208,24 +226,8 @@ class SqlFoldReports:
         return [
             Census(report_key(row.t_ms, row.device, row.boot, row.seq), row.t_ms, row.n)
             for row in rows
-            if _body(row.body).zone == zone
+            if body_of(row.body).zone == zone
         ]
-
-    def all_marks(self, tx: Connection, community: str) -> list[Mark]:
-        names = self.names_between(tx, community, 0, 2**62)
-        marks = [Mark(name, LEAST_KEY, GREATEST_KEY, "rebuild") for name in sorted(names)]
-        here = r.community == community
-        for gate, direction in tx.execute(select(r.gate, r.direction).distinct().where(here, r.n.is_not(None))):
-            if gate is not None:
-                marks.append(Mark(count_subject(gate, direction), LEAST_KEY, GREATEST_KEY, "rebuild"))
-        told = select(r.t_ms, r.device, r.boot, r.seq, r.kind, r.body).where(here, r.kind.in_(("correction", "census")))
-        for t_ms, device, boot, seq, kind, text in tx.execute(told):
-            subject = report_subject(kind, (device, boot, seq), zone=_body(text).zone, of=named_in(text))
-            key = report_key(t_ms, device, boot, seq)
-            if subject is not None:
-                marks.append(Mark(subject, key, key, "rebuild"))
-        # Corrections first: what they name is then left out at once instead of being folded twice.
-        return sorted(marks, key=lambda mark: not mark.subject.startswith("void:"))
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -251,18 +253,18 @@ _EMPTY = _Body()
 _decode_body = msgspec.json.Decoder(_Body).decode
 
 
-def _body(text: str | None) -> _Body:
+def body_of(text: str | None) -> _Body:
     return _decode_body(text) if text else _EMPTY
 
 
 def named_in(text: str | None) -> tuple[int, int] | None:
     """(boot, seq) of what a correction corrects."""
-    of = _body(text).of
+    of = body_of(text).of
     return None if of is None else (of.boot, of.seq)
 
 
 def _count(row: Row[Any]) -> CountRow:
-    replaces = _body(row.body).replaces
+    replaces = body_of(row.body).replaces
     span = None if replaces is None else (replaces.boot, replaces.from_, replaces.to)
     triple = (row.device, row.boot, row.seq)
     # The device wrote the start by its own clock, like `at`.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +17,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    true,
 )
 
 from community_flow.adapters.sql.asking import ask, asked, in_passing
@@ -30,6 +28,7 @@ from community_flow.adapters.sql.tables_flow import (
     flow_hours,
     folds,
     ledger,
+    ledger_states,
     passages,
     replacements,
     visits,
@@ -45,7 +44,7 @@ from community_flow.ports.flow import Census, Changed, LedgerRow, Replacement, R
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 HOUR_MS = 3_600_000
-DERIVED = (passages, attempts, visits, conflicts, ledger, flow_hours, censuses, voids, replacements)
+DERIVED = (passages, attempts, visits, conflicts, ledger, ledger_states, flow_hours, censuses, voids, replacements)
 
 PASSAGE_FIELDS = Passage.__struct_fields__
 ATTEMPT_FIELDS = Attempt.__struct_fields__
@@ -191,6 +190,26 @@ class SqlFoldRows:
         if added:
             tx.execute(insert(ledger), [_ledger_row(community, row) for row in added])
 
+    def ledger_states(
+        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> dict[int, str]:
+        c = ledger_states.c
+        here = and_(c.community == community, c.gate == gate, c.direction == direction, c.step_ms.between(*span_ms))
+        return {row.step_ms: row.state for row in tx.execute(select(c.step_ms, c.state).where(here))}
+
+    def replace_states(
+        self, tx: Connection, community: str, gate: str, direction: str, old: Mapping[int, str], new: Mapping[int, str]
+    ) -> None:
+        known = {"community": community, "gate": gate, "direction": direction}
+        c = ledger_states.c
+        gone = [{"step_": step} for step, text in old.items() if new.get(step) != text]
+        if gone:
+            here = and_(c.community == community, c.gate == gate, c.direction == direction)
+            tx.execute(delete(ledger_states).where(here, c.step_ms == bindparam("step_")), gone)
+        come = [{**known, "step_ms": step, "state": text} for step, text in new.items() if old.get(step) != text]
+        if come:
+            tx.execute(insert(ledger_states), come)
+
     def add_hours(self, tx: Connection, changed: Changed) -> None:
         sums: dict[tuple[str, str, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(HOUR_SUMS, 0))
         for sign, rows in ((-1, changed.removed.passages), (1, changed.added.passages)):
@@ -216,16 +235,6 @@ class SqlFoldRows:
             "newest_ms": max(newest, newest_ms),
         }
         upsert(tx, folds, [row], ("community",))
-
-    def clear(self, tx: Connection, community: str) -> None:
-        # A checkpoint's passage holds the state before it, which no report is left to say.
-        anchors = select(checkpoints.c.key).where(checkpoints.c.community == community)
-        for table in DERIVED:
-            kept = passages.c.key.not_in(anchors) if table is passages else true()
-            tx.execute(delete(table).where(table.c.community == community, kept))
-
-    def fingerprint(self, tx: Connection, community: str) -> dict[str, tuple[int, str]]:
-        return {table.name: _digest(tx, community, table) for table in DERIVED}
 
 
 HOUR_SUMS = ("passages", "bodies", "unnamed", "unseen", "surplus", "turned_back")
@@ -342,17 +351,3 @@ def _add_sums(tx: Connection, community: str, sums: dict[tuple[str, str, int], d
 
 def _bytes(value: Any) -> bytes | None:
     return None if value is None else bytes(value)
-
-
-def _digest(tx: Connection, community: str, table: Table) -> tuple[int, str]:
-    """Rows and hash of a table's content in the order of its primary key (by bytes, on every store)."""
-    rows = tx.execute(select(table).where(table.c.community == community))
-    lines = sorted(msgspec.json.encode([_plain(value) for value in row]) for row in rows)
-    total = sha256()
-    for line in lines:
-        total.update(line + b"\n")
-    return len(lines), total.hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return bytes(value).hex() if isinstance(value, (bytes, memoryview)) else value

@@ -157,6 +157,19 @@ ledger = Table(
     sqlite_with_rowid=False,
 )
 
+ledger_states = Table(
+    "ledger_states",
+    metadata,
+    Column("community", Text, nullable=False),
+    Column("gate", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    # A tenth second at which crossings still waited for a partner although both kinds were near (`domain/ledger.py`).
+    Column("step_ms", Ms, nullable=False),
+    Column("state", Text, nullable=False),
+    PrimaryKeyConstraint("community", "gate", "direction", "step_ms"),
+    sqlite_with_rowid=False,
+)
+
 flow_hours = Table(
     "flow_hours",
     metadata,
