@@ -25,7 +25,7 @@ TITLES = {
     "device_silent": {"en": "A device is silent", "zh": "设备失联"},
     "clock_wrong": {"en": "The server's clock is in doubt", "zh": "服务器时钟有疑问"},
     "clock_right": {"en": "The server's clock is right again", "zh": "服务器时钟已恢复"},
-    "tray_grows": {"en": "The tray grows", "zh": "暂存箱积压"},
+    "tray_grows": {"en": "The tray grows", "zh": "待处理上报积压"},
     "disk_low": {"en": "The disk is nearly full", "zh": "磁盘快满"},
     "test": {"en": "A test message", "zh": "测试消息"},
 }
