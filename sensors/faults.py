@@ -5,6 +5,7 @@ from __future__ import annotations
 CAMERA_LOST = "camera_lost"
 CAMERA_DARK = "camera_dark"
 CAMERA_FROZEN = "camera_frozen"
+CAMERA_MOVED = "camera_moved"
 MODEL_BAD = "model_bad"
 SOURCE_BAD = "source_bad"
 OUTBOX_FULL = "outbox_full"
@@ -17,6 +18,7 @@ MEANINGS = {
     CAMERA_LOST: "the camera does not answer; it is tried again every few seconds",
     CAMERA_DARK: "the picture is black or covered",
     CAMERA_FROZEN: "the picture does not change at all",
+    CAMERA_MOVED: "the camera looks somewhere else than when it began: turn it back, or draw its line anew and restart",
     MODEL_BAD: "the detector's model file cannot be used; the motion detector counts meanwhile",
     SOURCE_BAD: "the sensor's source cannot be used as configured",
     OUTBOX_FULL: "the disk is full; what was lost is told as a gap",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,6 @@ Picture = Any
 """A picture as OpenCV has it: uint8 array (height, width, 3), blue first."""
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-STALL_MS = 5_000
-"""A stream that gives nothing for so long is gone."""
 
 
 class CameraTrouble(RuntimeError):
@@ -67,10 +63,10 @@ def open_source(name: str) -> Source:
         from sensors.scene import LiveScene
 
         return LiveScene.named(name)
-    if name.startswith("usb:") and name[4:].isdecimal():
-        return Camera(int(name[4:]))
-    if "://" in name:
-        return Camera(name)
+    if (name.startswith("usb:") and name[4:].isdecimal()) or "://" in name:
+        from sensors.stream import Camera
+
+        return Camera(int(name[4:]) if name.startswith("usb:") else name)
     path = Path(name)
     if path.is_dir():
         return ImageFolder(path)
@@ -94,15 +90,15 @@ class VideoFile:
     @property
     def seconds(self) -> float:
         """How long it lasts, by what its container says; 0 when it does not say."""
-        cv2 = _opencv()
-        capture = _quietly(lambda: cv2.VideoCapture(str(self._path)))
+        cv2 = opencv()
+        capture = opened(str(self._path))
         rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         capture.release()
         return float(count / rate) if rate > 0 and count > 0 else 0.0
 
     def frames(self, fps: float) -> Iterator[Frame]:
-        cv2 = _opencv()
-        capture = _quietly(lambda: cv2.VideoCapture(str(self._path)))
+        cv2 = opencv()
+        capture = opened(str(self._path))
         try:
             yield from self._read(cv2, capture, Pace(fps))
         finally:
@@ -144,10 +140,10 @@ class ImageFolder:
             raise CameraTrouble(f"There is no image in {folder}: put {', '.join(IMAGES)} files there.")
 
     def frames(self, fps: float) -> Iterator[Frame]:
-        cv2, pace, good = _opencv(), Pace(fps), False
+        cv2, pace, good = opencv(), Pace(fps), False
         for number, path in enumerate(self._paths, 1):
             t_s = (number - 1) / self._rate
-            picture = _quietly(lambda path=path: cv2.imread(str(path))) if pace.wants(t_s) else None
+            picture = quietly(lambda path=path: cv2.imread(str(path))) if pace.wants(t_s) else None
             if picture is not None:
                 good = True
                 yield Frame(number, t_s, picture)
@@ -155,78 +151,15 @@ class ImageFolder:
             raise CameraTrouble(f"No image in {self._paths[0].parent} can be read: they are damaged; copy them again.")
 
 
-class Camera:
-    """A USB camera or a stream. A thread drains it, so that what is looked at is always the newest picture."""
-
-    live = True
-
-    def __init__(self, address: int | str) -> None:
-        self._address = address
-
-    def frames(self, fps: float) -> Iterator[Frame]:
-        capture = self._opened()
-        newest = _Newest(capture)
-        pace, begun_s = Pace(fps), time.monotonic()
-        try:
-            while True:
-                number, taken_s, picture = newest.wait(STALL_MS / 1000, self._address)
-                if pace.wants(taken_s - begun_s):
-                    yield Frame(number, taken_s - begun_s, picture)
-        finally:
-            newest.stop()
-
-    def _opened(self) -> Any:
-        cv2 = _opencv()
-        if isinstance(self._address, int):
-            capture = _quietly(lambda: cv2.VideoCapture(self._address))
-        else:
-            limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STALL_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STALL_MS]
-            capture = _quietly(lambda: cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, limits))
-        if not capture.isOpened():
-            raise CameraTrouble(f"The camera {self._address} does not answer: check its cable, power and address.")
-        return capture
+def opened(name: int | str, *limits: int) -> Any:
+    """A capture that decodes on one thread: more of them cost processor time and memory, and this one keeps up."""
+    cv2 = opencv()
+    if isinstance(name, int):
+        return quietly(lambda: cv2.VideoCapture(name))
+    return quietly(lambda: cv2.VideoCapture(name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *limits]))
 
 
-class _Newest:
-    """The newest picture of a capture that a thread reads; only this class touches the capture after it began."""
-
-    def __init__(self, capture: Any) -> None:
-        self._capture = capture
-        self._changed = threading.Condition()
-        self._found: tuple[int, float, Picture] | None = None
-        self._number = self._given = 0
-        self._gone = self._stop = False
-        self._thread = threading.Thread(target=self._drain, name="camera", daemon=True)
-        self._thread.start()
-
-    def wait(self, most_s: float, name: object) -> tuple[int, float, Picture]:
-        """The next picture not given before; raises CameraTrouble."""
-        with self._changed:
-            arrived = self._changed.wait_for(lambda: self._gone or self._number > self._given, most_s)
-            if not arrived or self._found is None or (self._gone and self._number == self._given):
-                raise CameraTrouble(f"The camera {name} stopped giving pictures: check its cable, power and network.")
-            self._given = self._number
-            return self._found
-
-    def stop(self) -> None:
-        self._stop = True
-        self._thread.join(STALL_MS / 1000 + 1)
-
-    def _drain(self) -> None:
-        while not self._stop:
-            good, picture = self._capture.read()
-            with self._changed:
-                if good and picture is not None:
-                    self._number += 1
-                    self._found = (self._number, time.monotonic(), picture)
-                self._gone = not good
-                self._changed.notify()
-            if not good:
-                break
-        self._capture.release()
-
-
-def _opencv() -> Any:
+def opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
@@ -235,7 +168,7 @@ def _opencv() -> Any:
     return cv2
 
 
-def _quietly(action: Any) -> Any:
+def quietly(action: Any) -> Any:
     """OpenCV tells the terminal what our own message says better; its word is silenced while it opens something."""
     import cv2
 

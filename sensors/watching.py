@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sensors import faults
 from sensors.desk import Again, Desk
 from sensors.frames import CameraTrouble, Frame, Source, open_source
-from sensors.picture_health import PictureHealth
+
+if TYPE_CHECKING:
+    from sensors.picture_health import PictureHealth
 
 HEALTH_S = 1.0
 
@@ -20,6 +22,8 @@ class Watch:
 
     def __init__(self, source: str, fps: float, pace: Literal["real", "fast"], repeat: bool) -> None:
         self._name, self._fps, self._pace, self._repeat = source, fps, pace, repeat
+        self._health: PictureHealth | None = None
+        """Kept when the camera comes back: it may have been turned while it was away."""
 
     def each(self, desk: Desk, stop: threading.Event, begin: Callable[[], Callable[[Frame, int], None]]) -> None:
         """Call what ``begin`` gives with (frame, at_ms) for every picture. ``begin`` is called for each new start."""
@@ -51,17 +55,26 @@ class Watch:
         begun_s = time.monotonic()
         if not source.live and self._pace == "fast":
             begun_s -= getattr(source, "seconds", 0.0)
-        health, looked_s = PictureHealth(source.live), -HEALTH_S
+        health = self._judge_of(source.live)
+        looked_s: float | None = None
         for frame in source.frames(self._fps):
             if stop.is_set():
                 return
             if not source.live and self._pace == "real":
                 stop.wait(max(0.0, begun_s + frame.t_s - time.monotonic()))
-            if frame.t_s - looked_s >= HEALTH_S:
+            if source.live and looked_s is None:
+                begun_s = time.monotonic() - frame.t_s  # a camera took its time to answer
+            if looked_s is None or frame.t_s - looked_s >= HEALTH_S:
                 looked_s = frame.t_s
                 self._judge(desk, health.wrong(frame.picture, frame.t_s))
             yield frame, desk.moment(begun_s + frame.t_s)
 
+    def _judge_of(self, live: bool) -> PictureHealth:
+        from sensors.picture_health import PictureHealth
+
+        self._health = self._health or PictureHealth(live)
+        return self._health
+
     def _judge(self, desk: Desk, wrong: frozenset[str]) -> None:
-        for name in (faults.CAMERA_DARK, faults.CAMERA_FROZEN):
+        for name in (faults.CAMERA_DARK, faults.CAMERA_FROZEN, faults.CAMERA_MOVED):
             desk.fault(name, name in wrong)

@@ -16,7 +16,6 @@ from sensors.boxes import Boxes
 from sensors.counter import Counter, count, make_detector
 from sensors.frames import CameraTrouble, Frame, Pace, open_source
 from sensors.gate_line import Crossing, Line
-from sensors.picture_health import PictureHealth
 from sensors.scene import LiveScene, Scene
 from sensors.scene_kinds import KINDS
 from tests.sensors.scoring import wrong
@@ -214,26 +213,6 @@ def test_a_line_that_cannot_be_is_refused_before_anything_is_opened(
     with pytest.raises(SystemExit):
         main(["count", "/nowhere.mp4", "--line", line])
     assert "four fractions" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("picture", "live", "expected"),
-    [
-        (np.zeros((90, 160, 3), np.uint8), True, {"camera_dark", "camera_frozen"}),  # black, and always the same
-        (np.full((90, 160, 3), 128, np.uint8), False, {"camera_dark"}),  # something lies on the lens
-        (np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8), True, {"camera_frozen"}),  # stuck
-        (np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8), False, set()),  # a file may stand still
-    ],
-)
-def test_pictures_that_cannot_be_believed_are_told_after_ten_seconds(
-    picture: np.ndarray, live: bool, expected: set[str]
-) -> None:
-    health = PictureHealth(live)
-    found = [health.wrong(picture, float(t_s)) for t_s in range(15)]
-    assert found[5] == frozenset()
-    assert found[14] == expected
-    noise = np.random.default_rng(2).integers(0, 255, (90, 160, 3), np.uint8)
-    assert health.wrong(noise, 15.0) == frozenset()
 
 
 def test_a_live_scene_tells_when_who_was_sent_will_cross() -> None:

@@ -1,66 +1,120 @@
-"""A camera on the network: its pictures, and what is said when it goes away."""
+"""A camera on the network: its pictures and their times, and what is said and done when it goes away."""
 
 from __future__ import annotations
 
-import http.server
+import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-import cv2
 import pytest
 
-from sensors.frames import Camera, CameraTrouble, open_source
-from sensors.scene import Scene
+from sensors import faults, stream
+from sensors.frames import CameraTrouble, Frame, open_source
+from sensors.stream import Camera, StreamClock
+from sensors.watching import Watch
+from tests.sensors.fakes_camera import Film, film, http_camera, rtsp_camera
 
-PICTURES = 12
+PICTURES = 60
 
-
-class MotionJpeg(http.server.BaseHTTPRequestHandler):
-    """A camera that gives some pictures and is gone."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.end_headers()
-        for frame in Scene(1, "single", PICTURES / 10, width=320, height=180).frames():
-            jpeg = cv2.imencode(".jpg", frame.picture)[1].tobytes()
-            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            self.wfile.write(head.encode() + jpeg + b"\r\n")
-            time.sleep(0.05)
-
-    def log_message(self, *_: object) -> None:
-        pass
+Served = Callable[[Film], AbstractContextManager[str]]
 
 
-@pytest.fixture
-def stream() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), MotionJpeg)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/stream"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_stream_gives_its_pictures_and_its_end_is_told(stream: str) -> None:
-    source = open_source(stream)
-    assert isinstance(source, Camera)
-    assert source.live
-    found: list[float] = []
-    with pytest.raises(CameraTrouble, match="stopped giving pictures"):
-        found.extend(_taken(source, found))
+@pytest.mark.parametrize("served", [http_camera, rtsp_camera])
+def test_a_stream_gives_its_pictures_and_its_end_is_told(served: Served) -> None:
+    with served(film(PICTURES, step_s=0.03)) as address:
+        source = open_source(address)
+        assert isinstance(source, Camera)
+        assert source.live
+        found: list[float] = []
+        with pytest.raises(CameraTrouble, match="stopped giving pictures"):
+            _take(source, found)
     assert 3 <= len(found) <= PICTURES
     assert found == sorted(found)
 
 
-def _taken(source: Camera, found: list[float]) -> list[float]:
-    for frame in source.frames(30):
-        assert frame.picture.shape == (180, 320, 3)
+def _take(source: Camera, found: list[float], fps: float = 60) -> None:
+    for frame in source.frames(fps):
+        assert frame.picture.shape == (192, 320, 3)
         found.append(frame.t_s)
-    return []
+
+
+@pytest.mark.parametrize("served", [http_camera, rtsp_camera])
+def test_a_stream_that_stalls_is_given_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "STALL_MS", 1_000)
+    with served(film(4, stalls=True)) as address, pytest.raises(CameraTrouble, match="stopped giving pictures"):
+        _take(Camera(address), [])
+
+
+def test_a_slow_pace_is_no_stall_and_is_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "STALL_MS", 1_000)
+    found: list[float] = []
+    with http_camera(film(60)) as address, pytest.raises(CameraTrouble):
+        _take(Camera(address), found, fps=0.7)
+    assert 2 <= len(found) <= 4
+
+
+@pytest.mark.parametrize("served", [http_camera, rtsp_camera])
+def test_a_camera_that_comes_back_is_looked_at_again(served: Served) -> None:
+    """Each time it gives some pictures and closes; the watch opens it anew, and says lost and found in between."""
+    desk, stop, begun = Faults(), threading.Event(), []
+
+    def begin() -> Callable[[Frame, int], None]:
+        begun.append(0)
+
+        def take(frame: Frame, at_ms: int) -> None:
+            begun[-1] += 1
+            if len(begun) == 3:
+                stop.set()
+
+        return take
+
+    with served(film(6, step_s=0.02)) as address:
+        Watch(address, 30, "real", repeat=False).each(desk, stop, begin)  # type: ignore[arg-type]
+    assert len(begun) == 3
+    assert all(begun)
+    lost = [on for name, on in desk.told if name == faults.CAMERA_LOST]
+    assert [on for on, before in zip(lost, [None, *lost], strict=False) if on != before][:5] == [
+        False, True, False, True, False,
+    ]  # fmt: skip
+
+
+class Faults:
+    """The part of a desk that a watch speaks to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, bool]] = []
+
+    def fault(self, name: str, on: bool = True) -> None:
+        self.told.append((name, on))
+
+    def moment(self, monotonic_s: float) -> int:
+        return round(monotonic_s * 1000)
+
+
+def test_the_moments_of_a_stream_are_even_though_the_network_delivers_in_bursts() -> None:
+    clock, rng = StreamClock(), random.Random(3)
+    for number in range(400):
+        arrived_s = 100 + number / 20 + (rng.uniform(0, 0.4) if number % 7 else 0.0)
+        taken_s = clock.at(arrived_s, 7000 + number / 20)
+        if number > 100:
+            assert taken_s == pytest.approx(100 + number / 20, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.3, 25.0])
+def test_stamps_that_run_at_a_rate_of_their_own_are_not_believed(rate: float) -> None:
+    clock = StreamClock()
+    for number in range(200):
+        assert clock.at(100 + number / 10, number / 10 * rate) == pytest.approx(100 + number / 10, abs=1e-6)
+
+
+def test_a_stream_whose_stamps_begin_anew_goes_on_forward() -> None:
+    clock = StreamClock()
+    taken = [clock.at(100 + number / 10, number % 80 / 10) for number in range(240)]
+    assert taken == sorted(taken)
+    assert taken[-1] == pytest.approx(100 + 239 / 10, abs=0.05)
 
 
 @pytest.mark.parametrize("address", ["rtsp://127.0.0.1:9/stream", "http://127.0.0.1:9/stream", "usb:63"])
