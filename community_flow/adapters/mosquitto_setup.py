@@ -102,7 +102,7 @@ def config_file(plugin: Path, security: Path, listeners: Sequence[str], most_byt
             f"max_packet_size {most_bytes}",
             "# How many messages wait for a reader that is slower than those who write. What finds no room is dropped,",
             "# and sent again by its device because nobody answers it.",
-            "max_queued_messages 5000",
+            "max_queued_messages 1000",
             "log_type error",
             "log_type warning",
             "log_type notice",

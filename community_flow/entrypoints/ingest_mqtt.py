@@ -9,16 +9,19 @@ import re
 
 import msgspec
 
+from community_flow.domain.errors import TooMany
 from community_flow.entrypoints.ingest_replies import PROBLEM, Refused, Reply, reply_of, too_large, unzip
 from community_flow.ports.broker import Arrived, Sent
 from community_flow.ports.ingest import Meter, Receipt
 from community_flow.services.device_links import DeviceLinks
-from community_flow.services.ingest import Ingest
+from community_flow.services.ingest import Ingest, Untrusted
 from sensors.wire import MAX_BYTES, TOPICS
 
 TOPIC = re.compile(TOPICS.format(device="(d_[a-z2-7]{12})", part="(reports|status)"))
 GZIP = b"\x1f\x8b"
 MOST_BATCH = 64
+STATUS_BYTES = 160_000
+"""A word on the connection costs a device as much of its allowance as a body of this size."""
 
 
 class _Named(msgspec.Struct):
@@ -36,14 +39,23 @@ class MqttReports:
         if named is None:
             self._drop("topic")
         elif named[2] == "status":
-            if not self.links.said(named[1], arrived.body):
-                self._drop("status")
+            self._status(named[1], arrived.body)
         elif arrived.retained:
             # Kept by the broker it would come again with every connection; a device that does so is set up wrongly.
             self._drop("retained")
         else:
             return self._report(named[1], arrived)
         return None
+
+    def _status(self, device: str, word: bytes) -> None:
+        """Each may cost a commit: a device that says it too often, or is none of ours, is not heard."""
+        try:
+            self.ingest.admit_known(device, STATUS_BYTES)
+        except (Untrusted, TooMany):
+            self._drop("refused")
+        else:
+            if not self.links.said(device, word):
+                self._drop("status")
 
     def _report(self, device: str, arrived: Arrived) -> Sent:
         reply = reply_of(lambda: self._accept(device, arrived))

@@ -83,6 +83,10 @@ class DeviceStore(Protocol):
 
     def clear_mismatch(self, tx: Transaction, scope: Scope, device: str) -> None: ...
 
+    def linked(self, tx: Transaction, device: str) -> str | None:
+        """What was noted last by `link`."""
+        ...
+
     def link(self, tx: Transaction, device: str, link: str, now_ms: int) -> str | None:
         """Note that the device is now online or offline at the broker; its community when that is new."""
         ...

@@ -110,6 +110,9 @@ class DeviceLinks:
         word = {ONLINE.encode(): ONLINE, OFFLINE.encode(): OFFLINE}.get(text)
         if word is None:
             return False
+        with self.db.read() as tx:
+            if self.store.linked(tx, device) == word:  # as every process hears it, and again at each connection
+                return True
         with self.db.write() as tx:
             community = self.store.link(tx, device, word, self.clock.now_ms())
         if community is not None:

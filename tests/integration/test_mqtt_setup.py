@@ -26,6 +26,12 @@ from tests.conftest import REQUIRED, prepared, serving
 from tests.factories import small_community
 from tests.services import MOSQUITTO, free_port, listens, open_to_broker, wait_until
 
+AGENT = """
+device = "{device}"
+token = "{token}"
+mqtt = "{mqtt}"
+ca_file = "{ca_file}"
+"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -87,13 +93,19 @@ def test_from_setup_to_a_report_over_tls(settings: Settings, tmp_path: Path) -> 
         way.close()
         assert isinstance(answer, Answer)
         assert [each.outcome for each in answer.results] == ["accepted"]
+        (tmp_path / "agent.toml").write_text(AGENT.format(**made, ca_file=folder / "ca.pem"))
+        agent = [sys.executable, "-m", "sensors", "agent", str(tmp_path / "agent.toml")]
+        done = subprocess.run(agent, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
         stranger = MqttUplink(made["mqtt"], made["device"], made["token"], None, answer_s=5)
         with pytest.raises(NoAnswer, match="certificate"):  # it does not know the authority
             stranger.send(body("b", [report]))
         assert command(with_broker, "mqtt", "agree").startswith("0 accounts made, 0 ended")
     core = prepared(settings)
     with core.db.read() as tx:
-        assert tx.execute(select(reports.c.device)).scalars().all() == [made["device"]]
+        kinds = tx.execute(select(reports.c.kind).where(reports.c.device == made["device"])).scalars().all()
+    # An agent without a sensor says how it is, and ends.
+    assert sorted(kinds) == ["count", "status"]
     core.db.close()
 
 

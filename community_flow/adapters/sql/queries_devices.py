@@ -69,6 +69,9 @@ class SqlDevices:
         mine = within(device_status.c.community, scope) & (device_status.c.device == device)
         tx.execute(update(device_status).where(mine).values(mismatch_ms=None))
 
+    def linked(self, tx: Connection, device: str) -> str | None:
+        return tx.execute(select(device_status.c.link).where(device_status.c.device == device)).scalar()
+
     def link(self, tx: Connection, device: str, link: str, now_ms: int) -> str | None:
         other = device_status.c.link.is_(None) | (device_status.c.link != link)
         changed = update(device_status).where(device_status.c.device == device, other)
