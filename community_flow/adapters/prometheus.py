@@ -40,6 +40,7 @@ FIGURES: dict[str, Figure] = {
     "reports_total": Figure("counter", "Reports answered, by outcome", ("outcome",)),
     "bodies_total": Figure("counter", "Bodies of reports answered with 200"),
     "refused_total": Figure("counter", "Requests of devices refused, by cause", ("cause",)),
+    "reads_shed_total": Figure("counter", "Reads refused because reports waited too long for their commit"),
     "forged_total": Figure("asked", "Passes with a wrong signature under a known key, of all devices"),
     "unknown_fields_total": Figure("asked", "Members of reports that this version does not know, of all devices"),
     "twin_down_total": Figure("counter", "Times that Redis was away and a process went on without it", ("part",)),

@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from community_flow.domain.errors import FlowError, TooMany
+from community_flow.domain.errors import Busy, FlowError, TooMany
 from community_flow.ports.ingest import StoreAway
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ def translate_errors(app: Flask) -> None:
 
 def _refused(error: FlowError) -> BaseResponse:
     title = gettext(error.remedy, **error.values)
-    retry_s = error.retry_s if isinstance(error, TooMany | StoreAway) else None
+    retry_s = error.retry_s if isinstance(error, Busy | TooMany | StoreAway) else None
     return _answer(error.status, error.code, title, "", retry_s, error.field)
 
 

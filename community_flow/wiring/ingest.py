@@ -15,6 +15,7 @@ from community_flow.adapters.sql.queries_ingest import SqlReports
 from community_flow.adapters.sql.queries_tracing import SqlOrders
 from community_flow.entrypoints import devices as device_routes
 from community_flow.entrypoints.ingest_http import reports_route
+from community_flow.entrypoints.shedding import shed_reads
 from community_flow.ports import Transaction
 from community_flow.ports.ingest import Kept, Once, Signals, Submission
 from community_flow.services.community_keys import CommunityKeys
@@ -50,6 +51,7 @@ class IngestParts:
     meter: PrometheusMeter
     once: Once
     letting_go: LettingGo
+    commits: GroupCommit
 
 
 def ingest_parts(core: Core) -> IngestParts:
@@ -77,7 +79,7 @@ def _build_ingest(core: Core) -> IngestParts:
     letting_go = LettingGo(
         core.db, SqlTray(), store, horizon_of(core), core.audit, core.signals, core.clock, knows_time(core)
     )
-    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go)
+    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go, commits)
 
 
 def _open_of(core: Core) -> Callable[[str, int], int]:
@@ -109,6 +111,7 @@ def wire(core: Core, app: Flask) -> None:
     parts = ingest_parts(core)
     core.background.append(parts.letting_go.start)
     core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
+    shed_reads(app, parts.commits.waiting_s, lambda: parts.meter.add("reads_shed_total"))
     broker = core.settings.mqtt
     app.register_blueprint(
         device_routes.blueprint(

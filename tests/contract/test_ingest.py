@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import threading
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from community_flow.adapters.sql.tables_flow import dirty
-from community_flow.adapters.sql.tables_ingest import device_status, references, reports, tray
+from community_flow.adapters.sql.tables_ingest import device_status, references, reports, through, tray
 from community_flow.domain import passes, sealing
 from community_flow.domain.errors import Invalid
 from community_flow.domain.passages import report_key
@@ -362,3 +365,99 @@ def test_many_threads_keep_each_report_once(desk: Desk) -> None:
     assert sorted(answers) == ["accepted"] * 120 + ["duplicate"] * 120
     with desk.core.db.read() as tx:
         assert tx.execute(select(func.count()).select_from(reports)).scalar_one() == 120
+
+
+def test_a_digest_of_the_first_version_is_still_known(desk: Desk) -> None:
+    desk.send(desk.count(1))
+    sha = hashlib.sha256(desk.count(1).encode().encode()).digest()  # the canonical form, as it goes over the wire
+    old = hmac.digest(desk.device.digest_key, sha, "sha256")
+    with desk.core.db.write() as tx:
+        tx.execute(reports.update().values(digest=old))
+    assert desk.outcomes(desk.count(1)) == ["duplicate"]
+    assert desk.outcomes(desk.count(1, n=2)) == ["conflict"]
+
+
+def history(seed: int, now_ms: int) -> list[list[wire.Report]]:
+    """Bodies as a bad day brings them: runs, gaps, repeats, other content, two boots, marks over an hour."""
+    random = Random(seed)
+    bodies: list[list[wire.Report]] = []
+    sent: list[wire.Report] = []
+    seqs = {BOOT: 0, BOOT + 1: 0}
+    for _ in range(60):
+        boot = random.choice(list(seqs))
+        body: list[wire.Report] = []
+        for _ in range(random.choice((1, 1, 2, 5, 40))):
+            seqs[boot] += 1 if random.random() < 0.97 else 3
+            at = now_ms - random.randrange(3_600_000)
+            head: dict[str, Any] = {"boot": boot, "seq": seqs[boot], "at": at, "gate": "east", "direction": "in"}
+            body.append(
+                wire.Count(**head, n=random.randrange(3), confidence=random.choice((None, 0.5, 1.0)))
+                if random.random() < 0.8
+                else wire.Visitor(**head, class_="guest", passed=True)
+            )
+        if random.random() < 0.15 and sent:
+            body += random.sample(sent, min(3, len(sent)))
+        if random.random() < 0.1 and sent:
+            body.append(replace(random.choice(sent), at=now_ms - 1))
+        if random.random() < 0.1:
+            seqs[boot] += 1
+            body.append(wire.Status(boot=boot, seq=seqs[boot], at=now_ms, queue=len(sent)))
+        sent += body
+        bodies.append(body)
+    return bodies
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_quick_way_keeps_exactly_what_the_careful_way_keeps(desk: Desk, seed: int) -> None:
+    other = Desk(desk.core)
+    bodies = history(seed, desk.now_ms)
+    commits = desk.parts.commits
+    quick = [desk.send(*body) for body in bodies]
+    commits.careful_groups = 10**6
+    careful = [other.send(*body) for body in bodies]
+    assert [each.results for each in quick] == [each.results for each in careful], f"seed {seed}"
+    assert [each.through for each in quick] == [each.through for each in careful]
+    assert everything_of(desk) == everything_of(other)
+
+
+def everything_of(desk: Desk) -> dict[str, Any]:
+    """What the store knows of a device, without its name and what is drawn at random."""
+    with desk.core.db.read() as tx:
+        mine = [*tx.execute(select(reports).where(reports.c.device == desk.device.device)).mappings()]
+        boots = [*tx.execute(select(through).where(through.c.device == desk.device.device)).mappings()]
+        laid = [*tx.execute(select(tray).where(tray.c.device == desk.device.device)).mappings()]
+        status = dict(
+            tx.execute(select(device_status).where(device_status.c.device == desk.device.device)).mappings().one()
+        )
+        spans = merged(
+            (row.subject, row.cause, bytes(row.lo)[:8], bytes(row.hi)[:8])
+            for row in tx.execute(select(dirty).where(dirty.c.lo.is_not(None), dirty.c.cause != "journal"))
+            if desk.device.device.encode() in bytes(row.lo)
+        )
+    return {
+        "reports": sorted(without(row, "device", "received_ms") for row in mine),
+        "boots": sorted(without(row, "device") for row in boots),
+        "tray": sorted(without(row, "id", "device", "received_ms", "body") for row in laid),
+        "status": without(status, "device", "last_ms", "mismatch_ms"),
+        "marks": spans,
+    }
+
+
+def without(row: Any, *names: str) -> str:
+    return repr(
+        [
+            (name, bytes(value) if isinstance(value, memoryview) else value)
+            for name, value in row.items()
+            if name not in names
+        ]
+    )
+
+
+def merged(spans: Any) -> dict[tuple[str, str], tuple[bytes, bytes]]:
+    """From the first to the last moment that each subject is marked for; how many marks say so is not compared."""
+    found: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+    for subject, cause, lo, hi in spans:
+        name = (subject.partition(":")[0] if subject.startswith("r:") else subject, cause)
+        before = found.get(name, (lo, hi))
+        found[name] = (min(before[0], lo), max(before[1], hi))
+    return found

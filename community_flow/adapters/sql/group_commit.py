@@ -65,7 +65,8 @@ class GroupCommit:
         self._queue: list[_Waiting] = []
         self._lock = threading.Lock()
         self._led = False
-        self._careful = 0
+        # Groups that are still to be written the careful way.
+        self.careful_groups = 0
         self._last_bodies, self._last_s = 0, 0.0
         self.groups = 0
 
@@ -157,16 +158,16 @@ class GroupCommit:
             each.kept = found
 
     def _keep(self, submissions: Sequence[Submission]) -> list[Kept]:
-        if self._careful == 0:
+        if self.careful_groups == 0:
             try:
                 return self._keep_quickly(submissions)
             except Known:
-                self._careful = CAREFUL_GROUPS
+                self.careful_groups = CAREFUL_GROUPS
             except AWAY:
                 # A connection that was cut while nobody used it says so only now. Whether the commit came through or
                 # not, the careful way finds out.
                 pass
-        self._careful = max(0, self._careful - 1)
+        self.careful_groups = max(0, self.careful_groups - 1)
         with self.db.write_directly() as tx:
             return self.reports.keep(tx, submissions, careful=True)
 
