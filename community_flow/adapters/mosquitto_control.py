@@ -40,12 +40,22 @@ class MosquittoControl:
     def accounts(self) -> Mapping[str, str]:
         found: dict[str, str] = {}
         with self._line() as line:
+            self._guarded(line)
             while True:
                 asked: Command = {"command": "listClients", "verbose": True, "count": PAGE, "offset": len(found)}
                 clients = line.ask([asked])[0].get("data", {}).get("clients", [])
                 found |= {each["username"]: each.get("textname", "") for each in clients}
                 if len(clients) < PAGE:
                     return found
+
+    def _guarded(self, line: _Line) -> None:
+        """The topic says who speaks: a broker that lets anybody write anywhere may not be listened to."""
+        rules = line.ask([{"command": "getDefaultACLAccess"}])[0].get("data", {}).get("acls", [])
+        if any(each["allow"] for each in rules if each["acltype"] in ("publishClientSend", "subscribe")):
+            raise BrokerAway(
+                f"The MQTT broker {self.server} allows what no role allows, so any device could speak for any other: "
+                "use the files of `python -m community_flow mqtt setup`."
+            )
 
     def put(self, accounts: Sequence[BrokerAccount]) -> None:
         if not accounts:

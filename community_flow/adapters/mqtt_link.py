@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from community_flow.adapters.mqtt_client import Server, close_client, new_client, new_properties, open_client
-from community_flow.ports.broker import Arrived, Sent
+from community_flow.ports.broker import Arrived, BrokerAway, Sent
 from community_flow.ports.ingest import Meter
 
 log = structlog.get_logger()
@@ -41,10 +41,11 @@ class MqttLink:
         handle: Callable[[Arrived], Sent | None],
         meter: Meter,
         most_bytes: int,
-        connected: Callable[[], None] = lambda: None,
+        before: Callable[[], object] = lambda: None,
     ) -> None:
+        """``before`` is called ahead of each connection; a BrokerAway that it raises is as good as none."""
         self.server, self.topics, self.handle, self.meter = server, topics, handle, meter
-        self.most_bytes, self.connected = most_bytes, connected
+        self.most_bytes, self.before = most_bytes, before
         self._waiting: queue.Queue[tuple[Client, MQTTMessage]] = queue.Queue(HELD)
         self._up, self._over, self._stop = threading.Event(), threading.Event(), threading.Event()
         self._why = "not connected yet"
@@ -84,10 +85,11 @@ class MqttLink:
         client = self._client()
         was_up = False
         try:
+            self.before()
             open_client(client, self.server, self._terms())
             self._over.wait()
             was_up = self._up.is_set()
-        except OSError as error:
+        except (OSError, BrokerAway) as error:
             self._why = str(error) or type(error).__name__
         finally:
             self._up.clear()
@@ -124,7 +126,6 @@ class MqttLink:
         self._up.set()
         self.meter.add("mqtt_connected_total")
         log.info("mqtt broker connected", broker=str(self.server))
-        self.connected()
 
     def _disconnected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure and self._up.is_set():

@@ -51,7 +51,7 @@ class Sent:
 
 class Broker(Protocol):
     def accounts(self) -> Mapping[str, str]:
-        """Mark of every account by its name; raises BrokerAway."""
+        """Mark of every account by its name; raises BrokerAway, also for a broker that does not hold to its rules."""
         ...
 
     def put(self, accounts: Sequence[BrokerAccount]) -> None:

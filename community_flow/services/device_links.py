@@ -97,6 +97,7 @@ class DeviceLinks:
             self.broker.remove(surplus)
             self.broker.put(missing)
             made, ended = made + len(missing), ended + len(surplus)
+            log.info("mqtt accounts agree", made=len(missing), ended=len(surplus))
         return Agreed(made, ended)
 
     def _differences(self) -> tuple[list[BrokerAccount], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 
 import structlog
 from flask import Flask
@@ -49,40 +50,25 @@ def wire(core: Core, app: Flask) -> None:
     from community_flow.entrypoints.ingest_mqtt import MqttReports
     from community_flow.wiring.ingest import ingest_parts
 
-    accounts = Accounts(links)
     reports = MqttReports(ingest_parts(core).ingest, links, core.traffic.meter)
     topics = (SHARED_REPORTS, ALL_STATUS)
-    link = MqttLink(
-        core.parts["broker"], topics, reports, core.traffic.meter, MOST_PACKET_BYTES, connected=accounts.ask
-    )
+    link = MqttLink(core.parts["broker"], topics, reports, core.traffic.meter, MOST_PACKET_BYTES, before=links.agree)
     core.traffic.checks["mqtt"] = link.trouble
-    core.background += [accounts.start, link.start]
+    core.background += [lambda: _look_again(links), link.start]
 
 
-class Accounts:
-    """Brings the broker's accounts into agreement: at every new connection, and once in a while."""
+def _look_again(links: DeviceLinks) -> None:
+    threading.Thread(target=_watch, args=(links,), name="mqtt accounts", daemon=True).start()
 
-    def __init__(self, links: DeviceLinks) -> None:
-        self.links, self._asked = links, threading.Event()
 
-    def ask(self) -> None:
-        self._asked.set()
-
-    def start(self) -> None:
-        threading.Thread(target=self._watch, name="mqtt accounts", daemon=True).start()
-
-    def _watch(self) -> None:
-        """The thread's outermost loop."""
-        while True:
-            # Jitter, so that several processes do not all look in the same moment.
-            self._asked.wait(LOOK_S * random.uniform(0.75, 1.25))
-            self._asked.clear()
-            try:
-                changed = self.links.agree()
-            except BrokerAway as error:
-                log.warning("mqtt accounts wait", cause=str(error))
-            except Exception:
-                log.exception("mqtt accounts failed")
-            else:
-                if changed.made or changed.ended:
-                    log.info("mqtt accounts agree", made=changed.made, ended=changed.ended)
+def _watch(links: DeviceLinks) -> None:
+    """The thread's outermost loop; at each new connection the accounts are looked at as well."""
+    while True:
+        # Jitter, so that several processes do not all look in the same moment.
+        time.sleep(LOOK_S * random.uniform(0.75, 1.25))
+        try:
+            links.agree()
+        except BrokerAway as error:
+            log.warning("mqtt accounts wait", cause=str(error))
+        except Exception:
+            log.exception("mqtt accounts failed")

@@ -164,6 +164,19 @@ def test_accounts_that_are_no_devices_are_left_alone(links: DeviceLinks, broker:
     control.remove(["grafana"])
 
 
+def test_a_broker_that_lets_anybody_speak_for_anybody_is_not_listened_to(links: DeviceLinks, broker: Mosquitto) -> None:
+    assert isinstance(links.broker, MosquittoControl)
+    with links.broker._line() as line:
+        rule = {"acltype": "publishClientSend", "allow": True}
+        line.ask([{"command": "setDefaultACLAccess", "acls": [rule]}])
+        try:
+            with pytest.raises(BrokerAway, match="mqtt setup"):
+                links.agree()
+        finally:
+            line.ask([{"command": "setDefaultACLAccess", "acls": [rule | {"allow": False}]}])
+    links.agree()
+
+
 def test_a_wrong_password_of_our_own_names_the_setting(broker: Mosquitto) -> None:
     control = MosquittoControl(Server("127.0.0.1", broker.port, BACKEND, "wrong"))
     with pytest.raises(BrokerAway, match="FLOW_MQTT_URL"):

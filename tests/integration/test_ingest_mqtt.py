@@ -8,25 +8,27 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from community_flow.adapters.figures import _read_file
 from community_flow.adapters.sql.tables_ingest import reports, tray
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.devices import Enrolled
 from community_flow.settings import Settings
-from community_flow.wiring.core import Core
+from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.ingest import IngestParts, ingest_parts
+from community_flow.wiring.traffic import FIGURES_FOLDER
 from sensors import wire
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import small_community
 from tests.integration.test_kill import processes_of
 from tests.mqtt_parts import Talker, talking
-from tests.services import wait_until
+from tests.services import mosquitto_broker, wait_until
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 
@@ -260,3 +262,30 @@ def test_a_flood_of_ten_thousand_reports_gives_exact_rows(site: Site) -> None:
             talker.close()
     assert answered == [{json.loads(each)["batch"] for each in bodies}] * 10
     assert all(site.kept(each.device) == list(range(1, 1_001)) for each in devices)
+
+
+def answers_by_process(folder: Path) -> list[float]:
+    """Bodies that each process answered with 200 over MQTT."""
+    read = [each for path in sorted(folder.glob("*.figures")) for each in _read_file(path)]
+    return [each.value for each in read if each.name.startswith("mqtt_answers_total") and "200" in each.name]
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_two_processes_on_postgresql_share_the_load(settings: Settings) -> None:
+    core = prepared(settings)
+    small_community(core)
+    with mosquitto_broker() as broker, serving(replace(settings, mqtt_url=broker.url)) as server:
+        site = Site(server, build_core(replace(settings, mqtt_url=broker.url)), broker.url)
+        wait_until(lambda: site.figure("mqtt_connected_total") == 2, "both processes at the broker")
+        devices = [site.enrol() for _ in range(2)]
+        for each in devices:
+            with talking(site.url, each.device, each.token) as talker:
+                for start in range(1, 401, 10):
+                    talker.report(body(*range(start, start + 10)))
+                assert len([talker.answer() for _ in range(40)]) == 40
+        assert all(site.kept(each.device) == list(range(1, 401)) for each in devices)
+        found = answers_by_process(settings.data_dir / FIGURES_FOLDER)
+        site.core.db.close()
+    assert (len(found), sum(found)) == (2, 80)
+    assert min(found) >= 10
+    core.db.close()
