@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import click
 
 from community_flow.commands import fail, settings
-from community_flow.wiring.core import build_core
+from community_flow.commands.server import no_server
+from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.tracing import tracing_parts
 
@@ -15,7 +18,13 @@ from community_flow.wiring.tracing import tracing_parts
 @click.option("--community", help="only this community")
 def rebuild(check: bool, community: str | None) -> None:
     """Derive passages, visits, conflicts, ledger and sums again from the reports."""
-    core = build_core(settings())
+    here = settings()
+    core = build_core(here)
+    with nullcontext() if check else no_server(here, core, "A rebuild"):
+        _rebuild(core, check, community)
+
+
+def _rebuild(core: Core, check: bool, community: str | None) -> None:
     flow = flow_parts(core).flow
     with core.db.read() as tx:
         known = core.registry.store.communities(tx)

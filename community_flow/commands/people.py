@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -13,6 +14,8 @@ from community_flow.domain.import_rows import Fault
 from community_flow.domain.scope import Scope
 from community_flow.wiring.core import Core
 from community_flow.wiring.registry import registry_parts
+
+LEAST_PAUSE_S = 0.25
 
 
 @click.group()
@@ -34,8 +37,10 @@ def import_(file: Path, community: str | None, dry_run: bool, errors: Path | Non
     preview = imports.preview(scope, upload.id)
     counts, faults = preview.counts, preview.faults
     while not dry_run and upload.state != "done":
+        begun_s = time.monotonic()
         upload = imports.step(scope, upload.id)
         counts = upload.counts
+        let_others_write(core, time.monotonic() - begun_s)
     click.echo(
         f"{counts.rows} rows = {counts.added} new + {counts.changed} changed + {counts.moved} moved + "
         f"{counts.same} known + {counts.faulty} to correct + {counts.samples} sample + {counts.blank} empty"
@@ -49,6 +54,13 @@ def import_(file: Path, community: str | None, dry_run: bool, errors: Path | Non
         rows = [(*table.rows[each.line - table.first_line], spoken(each)) for each in faults]
         errors.write_bytes(written(errors.name, (*table.heading, "To correct"), rows).body)
         click.echo(f"Rows to correct: {errors}")
+
+
+def let_others_write(core: Core, took_s: float) -> None:
+    """A server that waits for the same SQLite file looks ten times a second whether it is free: a command that takes it
+    again at once would leave it waiting for ever."""
+    if core.db.is_sqlite:
+        time.sleep(max(LEAST_PAUSE_S, took_s / 2))
 
 
 def spoken(fault: Fault) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from community_flow.commands import settings
+from community_flow.commands.server import no_server
 from community_flow.domain.local_days import DAY_MS
-from community_flow.wiring.core import build_core
+from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.retention import communities, retention_of
 
 
@@ -18,11 +19,17 @@ def retention() -> None:
 @retention.command()
 def run() -> None:
     """Delete now what is due; safe to repeat."""
-    core = build_core(settings())
-    for community in communities(core):
-        cleared = retention_of(core).run(community)
-        days = (core.clock.now_ms() - cleared.horizon_ms) / DAY_MS
-        click.echo(
-            f"{community}: {cleared.reports} reports older than {days:.1f} days deleted, "
-            f"{cleared.checkpoints} last passages kept, {cleared.settled} settled items deleted."
-        )
+    here = settings()
+    core = build_core(here)
+    with no_server(here, core, "Retention"):
+        for community in communities(core):
+            _clear(core, community)
+
+
+def _clear(core: Core, community: str) -> None:
+    cleared = retention_of(core).run(community)
+    days = (core.clock.now_ms() - cleared.horizon_ms) / DAY_MS
+    click.echo(
+        f"{community}: {cleared.reports} reports older than {days:.1f} days deleted, "
+        f"{cleared.checkpoints} last passages kept, {cleared.settled} settled items deleted."
+    )

@@ -146,6 +146,22 @@ def hold_data_folder(known: Settings) -> IO[str]:
     return file
 
 
+@contextmanager
+def no_server(known: Settings, core: Core, what: str) -> Iterator[None]:
+    """For work that is one long transaction: on SQLite every gate would wait for it, so it refuses beside a server."""
+    if not core.db.is_sqlite:
+        yield
+        return
+    try:
+        lock = hold_data_folder(known)
+    except click.ClickException as error:
+        raise click.ClickException(
+            f"{what} is one long transaction for which every gate would wait. {error}"
+        ) from error
+    with lock:
+        yield
+
+
 def _check_free(address: tuple[str, int]) -> None:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -23,7 +23,8 @@ from community_flow.ports.people import Found, Wanted
 from community_flow.services.people import People, buildings
 from community_flow.services.places import Places
 
-BATCH = 2000
+BATCH = 200
+"""Everybody else who writes waits for one of these."""
 KEPT_MS = 24 * 3_600_000
 SHOWN = 30
 
@@ -96,12 +97,16 @@ class Imports:
 
     def step(self, scope: Scope, upload: str, size: int = BATCH) -> Upload:
         """Keep the next rows, in one transaction; call again until the state is done."""
+        seen = self.one(scope, upload)
+        import_rows.check_mapping(seen.mapping)
+        read = import_rows.read(seen.table, seen.mapping)  # a large file takes a while, in which others may write
         with self.db.write() as tx:
             found = self._one(tx, scope, upload)
             if found.state == "done":
                 return found
-            import_rows.check_mapping(found.mapping)
-            read = import_rows.read(found.table, found.mapping)
+            if found.mapping != seen.mapping:  # chosen anew meanwhile
+                import_rows.check_mapping(found.mapping)
+                read = import_rows.read(found.table, found.mapping)
             if found.state == "preview":
                 self.places.add_buildings(
                     tx, scope, found.community, self._missing_buildings(tx, found.community, read)
