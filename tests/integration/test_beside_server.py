@@ -85,7 +85,6 @@ def test_an_import_lets_reports_in_between(sqlite_settings: Settings, tmp_path: 
     during = sorted(waited for at, waited in answers if begun <= at <= begun + took_s)
     assert len(during) > 20
     assert during[-1] < took_s / 2, f"an answer waited {during[-1]:.1f} s of an import of {took_s:.1f} s"
-    print(
     median_s, longest_s = during[len(during) // 2], during[-1]
     print(f"{people} people in {took_s:.1f} s; answers: median {median_s:.3f} s, longest {longest_s:.3f} s")
     assert equal_after_rebuild(sqlite_settings)
