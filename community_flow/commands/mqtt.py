@@ -38,6 +38,7 @@ def mqtt() -> None:
 
 @mqtt.command()
 @click.option("--out", type=click.Path(path_type=Path), help="folder for the files (FLOW_DATA_DIR/mosquitto)")
+@click.option("--at", type=click.Path(path_type=Path), help="where the broker will find that folder (--out)")
 @click.option("--host", default=socket.gethostname, help="name or address by which devices reach the broker")
 @click.option("--port", type=int, default=8883, help="where devices connect, with TLS (8883)")
 @click.option("--backend-port", type=int, default=1883, help="where this program connects, without TLS (1883)")
@@ -47,7 +48,7 @@ def mqtt() -> None:
 @click.option("--keyfile", type=FILE, help="its key")
 @click.option("--plugin", type=click.Path(path_type=Path), help="mosquitto_dynamic_security.so of the broker's machine")
 def setup(
-    out: Path | None, host: str, port: int, backend_port: int, backend_address: str,
+    out: Path | None, at: Path | None, host: str, port: int, backend_port: int, backend_address: str,
     cafile: Path | None, certfile: Path | None, keyfile: Path | None, plugin: Path | None,
 ) -> None:  # fmt: skip
     """Write what a Mosquitto needs to serve this program; prints FLOW_MQTT_URL with its password once.
@@ -58,11 +59,12 @@ def setup(
     prepare(known)
     folder = (out or known.data_dir / "mosquitto").resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    tls = _certificate(known, folder, host, (cafile, certfile, keyfile))
-    listeners = [plain_listener(backend_port, backend_address), tls_listener(port, tls)]
+    _copy_certificate(known, folder, host, (cafile, certfile, keyfile))
+    there = at or folder
+    listeners = [plain_listener(backend_port, backend_address), tls_listener(port, _certificate_in(there))]
     security = folder / "dynamic-security.json"
     try:
-        text = config_file(plugin or find_plugin(), security, listeners, MOST_PACKET_BYTES)
+        text = config_file(plugin or find_plugin(), there / security.name, listeners, MOST_PACKET_BYTES)
     except PluginMissing as error:
         raise click.ClickException(str(error)) from error
     (folder / "mosquitto.conf").write_text(text)
@@ -73,12 +75,12 @@ def setup(
         click.echo(f"{security} is kept as it is, and so is the password that was shown once.")
         password = ""
     _give(folder)
-    click.echo(f"Start the broker: mosquitto -c {folder / 'mosquitto.conf'}")
+    click.echo(f"Start the broker: mosquitto -c {there / 'mosquitto.conf'}")
     if password:
         where = f"{backend_address if backend_address != '0.0.0.0' else host}:{backend_port}"  # noqa: S104 - a listener
         click.echo("Set for every process of this program (the password is shown once):")
         click.echo(f"FLOW_MQTT_URL=mqtt://{BACKEND}:{password}@{where}?devices=mqtts://{host}:{port}")
-    click.echo(f"Devices trust the broker by {tls.cafile}: `ca_file` in an agent's configuration.")
+    click.echo(f"Devices trust the broker by {folder / 'ca.pem'}: `ca_file` in an agent's configuration.")
 
 
 @mqtt.command()
@@ -91,7 +93,13 @@ def agree() -> None:
     click.echo(f"{changed.made} accounts made, {changed.ended} ended.")
 
 
-def _certificate(known: Settings, folder: Path, host: str, own: tuple[Path | None, Path | None, Path | None]) -> Tls:
+def _certificate_in(folder: Path) -> Tls:
+    return Tls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+
+
+def _copy_certificate(
+    known: Settings, folder: Path, host: str, own: tuple[Path | None, Path | None, Path | None]
+) -> None:
     """Copies for the broker, which may not read the data folder."""
     cafile, certfile, keyfile = own
     if certfile is None or keyfile is None or cafile is None:
@@ -101,11 +109,10 @@ def _certificate(known: Settings, folder: Path, host: str, own: tuple[Path | Non
 
         certfile, keyfile = certificate(known.data_dir / "tls", {socket.gethostname(), "localhost", host})
         cafile = known.data_dir / "tls" / "ca.pem"
-    copies = Tls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    copies = _certificate_in(folder)
     for source, copy in ((cafile, copies.cafile), (certfile, copies.certfile), (keyfile, copies.keyfile)):
         shutil.copyfile(source, copy)
         copy.chmod(0o600 if copy == copies.keyfile else 0o644)
-    return copies
 
 
 def _give(folder: Path) -> None:

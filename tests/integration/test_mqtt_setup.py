@@ -114,7 +114,8 @@ def test_setup_has_no_default_secret_and_keeps_the_accounts_when_repeated(settin
     first = command(settings, "mqtt", "setup", "--out", str(folder), "--host", "flow.example")
     accounts = (folder / "dynamic-security.json").read_text()
     again = command(settings, "mqtt", "setup", "--out", str(folder), "--host", "flow.example")
-    other = command(settings, "mqtt", "setup", "--out", str(tmp_path / "other"), "--host", "flow.example")
+    other = command(settings, "mqtt", "setup", "--out", str(tmp_path / "other"), "--host", "flow.example", "--at", "/b")
+    assert "plugin_opt_config_file /b/dynamic-security.json" in (tmp_path / "other" / "mosquitto.conf").read_text()
     assert (folder / "dynamic-security.json").read_text() == accounts
     assert "FLOW_MQTT_URL" not in again
     passwords = [re.findall(r"community-flow:([^@]+)@", told) for told in (first, other)]
