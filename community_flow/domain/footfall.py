@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from community_flow.domain.exposures import Ints
+from community_flow.domain.local_days import EPOCH, local_days
 
 HOUR_MS = 3_600_000
 Grain: TypeAlias = Literal["hour", "day", "hour_of_day", "weekday"]
@@ -94,13 +95,12 @@ def _time_since(moments: Ints, edges: Ints) -> Ints:
 
 def day_of(ms: int, zone: ZoneInfo, cutoff_hour: int) -> date:
     """The community's day: from its cut-off hour to the next day's, by the clock on the wall."""
-    local = datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)
-    return (local - timedelta(hours=cutoff_hour)).date()
+    return local_days(zone.key, cutoff_hour).date(ms)
 
 
 def day_start_ms(day: date, zone: ZoneInfo, cutoff_hour: int) -> int:
     """When a community's day begins."""
-    return int(datetime.combine(day, time(cutoff_hour), zone).timestamp() * 1000)
+    return local_days(zone.key, cutoff_hour).start_ms((day - EPOCH).days)
 
 
 def label_of(ms: int, grain: Grain, zone: ZoneInfo, cutoff_hour: int) -> str:
@@ -109,7 +109,7 @@ def label_of(ms: int, grain: Grain, zone: ZoneInfo, cutoff_hour: int) -> str:
     if grain == "hour":
         return local.isoformat(timespec="minutes")
     if grain == "hour_of_day":
-        return f"{local.hour:02d}:00"
+        return f"{local:%H:%M}"  # where the zone is half an hour off, hours begin at half past
     day = day_of(ms, zone, cutoff_hour)
     return day.isoformat() if grain == "day" else str(day.isoweekday())
 

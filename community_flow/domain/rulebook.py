@@ -6,12 +6,13 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from community_flow.domain.journal import Journal
+from community_flow.domain.local_days import EPOCH, local_days
 from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Household, Pass, Person, Zone
 
 DEFAULT_WINDOW_MS = 30_000
@@ -91,14 +92,12 @@ class Places:
 
     def day(self, t_ms: int) -> int:
         """The community's day (proleptic ordinal) of a moment; it begins at the cut-off hour."""
-        local = datetime.fromtimestamp(t_ms / 1000, self.timezone).replace(tzinfo=None)
-        return (local - timedelta(hours=self.cutoff_hour)).date().toordinal()
+        return local_days(self.timezone.key, self.cutoff_hour).day(t_ms) + EPOCH.toordinal()
 
     def day_span_ms(self, day: int) -> tuple[int, int]:
         """[from, until) of a community's day."""
-        starts = (datetime.fromordinal(each).replace(hour=self.cutoff_hour) for each in (day, day + 1))
-        first, after = (int(start.replace(tzinfo=self.timezone).timestamp()) * 1000 for start in starts)
-        return first, after
+        days, number = local_days(self.timezone.key, self.cutoff_hour), day - EPOCH.toordinal()
+        return days.start_ms(number), days.start_ms(number + 1)
 
 
 class Rulebook:

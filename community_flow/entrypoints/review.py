@@ -167,7 +167,7 @@ def _page(
         [(card.anomaly.community, card.anomaly.person) for card in shown]
         + [(each.community, each.person) for each in view.evidence]
     )
-    g.timezone = next(iter(communities.values())).timezone if communities else None
+    g.timezone = zone_of(communities, chosen)
 
     def why(found: Anomaly) -> str:
         return words.why(found, _gate_name(gates, found.community))
@@ -181,6 +181,13 @@ def _page(
         notices=notices(scope), notice_title=notice_title,
         gate_name=lambda c, gate: _gate_name(gates, c)(gate),
     )  # fmt: skip
+
+
+def zone_of(communities: Mapping[str, Community], chosen: str | None) -> str | None:
+    """The time zone of a page: the chosen community's, else that of the first in scope."""
+    if chosen is not None and chosen in communities:
+        return communities[chosen].timezone
+    return next((each.timezone for each in communities.values()), None)
 
 
 def notice_title(kind: str) -> str:

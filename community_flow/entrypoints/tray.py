@@ -20,6 +20,7 @@ from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import cursor, items, json_response, parse, place
 from community_flow.entrypoints.forms import or_back
+from community_flow.entrypoints.review import zone_of
 from community_flow.entrypoints.tray_words import REASONS, STATES, words_of
 from community_flow.ports.devices import TrayRow
 from community_flow.services.tray import Tray
@@ -188,7 +189,7 @@ def _page(tray: Tray, names: Names) -> str:
     scope = current_scope()
     communities = names.communities(scope)
     scope = scope.narrowed(query.community)
-    g.timezone = next(iter(communities.values())).timezone if communities else None
+    g.timezone = zone_of(communities, query.community)
     rows = tray.rows(
         scope, state=None if query.state == "all" else query.state, reason=query.reason, device=query.device,
         after=_after(query.cursor), limit=ON_PAGE + 1,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from community_flow.domain.device_state import WORST_FIRST, state_of
 from community_flow.domain.errors import NotFound
+from community_flow.domain.local_days import local_days
 from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Names, Zone
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database, Transaction
@@ -160,7 +159,7 @@ class Live:
             start_ms = day_start_ms(data, now_ms)
             flow = self.reader.flow(tx, mine, start_ms, now_ms + 1, STEP_MS)
             recent = self.reader.flow(tx, mine, now_ms - RATE_MS, now_ms + 1, RATE_MS + 1)
-            before = self.reader.flow(tx, mine, start_ms - WEEK_MS, now_ms - WEEK_MS, WEEK_MS)
+            before = self.reader.flow(tx, mine, *week_before(data, now_ms), WEEK_MS)
             latest = self.reader.latest(tx, mine, start_ms)
             changes = self._changes(tx, mine, places, start_ms, now_ms)
             seen = {each.device: each for each in self.reader.devices(tx, mine)}
@@ -194,11 +193,16 @@ class Live:
 
 def day_start_ms(community: Community, now_ms: int) -> int:
     """When the community's day began: its cut-off hour in its own time zone."""
-    now = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(community.timezone))
-    start = now.replace(hour=community.cutoff_hour, minute=0, second=0, microsecond=0)
-    if start > now:
-        start -= timedelta(days=1)
-    return int(start.timestamp() * 1000)
+    days = local_days(community.timezone, community.cutoff_hour)
+    return days.start_ms(days.day(now_ms))
+
+
+def week_before(community: Community, now_ms: int) -> tuple[int, int]:
+    """The same weekday a week ago, as far as this day has run: clocks may have been changed between the two."""
+    days = local_days(community.timezone, community.cutoff_hour)
+    today = days.day(now_ms)
+    start_ms = days.start_ms(today - 7)
+    return start_ms, start_ms + now_ms - days.start_ms(today)
 
 
 def device_state(seen: DeviceSeen | None, now_ms: int) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from community_flow.domain.errors import Conflict
-from community_flow.domain.local_days import DAY_MS, LocalDays
+from community_flow.domain.local_days import DAY_MS, LocalDays, local_days
 from community_flow.domain.passages import key_at
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditLog, Look
@@ -107,7 +107,7 @@ class Retention:
 
     def _days(self, tx: Transaction, community: str) -> LocalDays:
         data = self.flow.rules(tx, community).journal.at("community", community, 2**52)
-        return LocalDays(data.timezone, data.cutoff_hour)
+        return local_days(data.timezone, data.cutoff_hour)
 
     def _log(self, tx: Transaction, cleared: Cleared) -> None:
         if cleared.reports or cleared.settled:

@@ -35,7 +35,7 @@ from community_flow.domain.behaviour import (
 )
 from community_flow.domain.errors import NotFound
 from community_flow.domain.journal import Journal
-from community_flow.domain.local_days import LocalDays
+from community_flow.domain.local_days import LocalDays, local_days
 from community_flow.domain.places import OUTSIDE, Hold, Pass
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database, Transaction
@@ -202,7 +202,7 @@ class Review:
 
 def _calendar(journal: Journal) -> LocalDays:
     data = journal.at("community", journal.community, 2**52)
-    return LocalDays(data.timezone, data.cutoff_hour)
+    return local_days(data.timezone, data.cutoff_hour)
 
 
 def _movements(passages: Sequence[Passed], people: Sequence[str], local: LocalDays) -> Movements:

@@ -5,7 +5,7 @@ import { signal } from "./sound.js";
 import { Result } from "./result.js";
 import * as sheets from "./sheets.js";
 import { say } from "./admission.js";
-import { named, t } from "./text.js";
+import { keepZone, named, t } from "./text.js";
 
 const AGAIN_MS = 4_000;
 const MOST_ENTRIES = 30;
@@ -46,6 +46,7 @@ export class Desk {
   gateNow() {
     const gates = this.list.site.gates;
     const at_ms = this.now();
+    keepZone(this.list.site.timezone);
     return {
       gate: this.gateId, direction: this.setting.direction, at_ms, utc_offset_min: offset(this.list.site.timezone, at_ms),
       passback: this.gate?.passback ?? "soft", dedup_window_s: this.gate?.dedup_window_s ?? 30, online: this.link.online,

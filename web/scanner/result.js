@@ -2,7 +2,7 @@
 // blocks; CHECK and STOP wait for the guard.
 
 import { $, h, hold, icon } from "./dom.js";
-import { language, t } from "./text.js";
+import { clockOf, language, t } from "./text.js";
 
 const SHOWN_MS = 2_400;
 const LEAST_MS = 500;
@@ -90,7 +90,7 @@ export class Result {
 /** Masked name, building; the unit only while the guard holds it. */
 function card(entry) {
   const { record } = entry;
-  const at = new Date(entry.at_ms).toLocaleTimeString("zh-CN", { hour12: false });
+  const at = clockOf(entry.at_ms);
   const lines = [[t("type"), t(record.type ?? "resident")], [t("time"), at]];
   if (entry.home || record.unit) lines.unshift([t("home"), home(entry)]);
   return h("div.card", {}, h("h3", {}, record.name), h("dl", {}, lines.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])));

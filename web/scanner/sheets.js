@@ -1,7 +1,7 @@
 // What slides up over the camera: courier, guest, by hand, last scans, undo, exception, PIN, direction, more.
 
 import { h, hold, icon } from "./dom.js";
-import { language, t } from "./text.js";
+import { clockOf, language, t } from "./text.js";
 
 let current = null;
 
@@ -169,7 +169,7 @@ export function pin(check, hint) {
 export function lastScans(entries, undo) {
   if (!entries.length) return [h("p.hint", {}, t("last_none"))];
   const line = (entry) => {
-    const time = new Date(entry.at_ms).toLocaleTimeString("zh-CN", { hour12: false });
+    const time = clockOf(entry.at_ms);
     const state = entry.undone ? t("last_undone") : t({ passed: entry.decision.decision === "allow" ? "last_allowed" : "last_let_in", turned: "last_turned", open: "last_open" }[entry.outcome]);
     const what = h("div.what", {}, entry.title, h("small", {}, `${time} · ${t(entry.direction)} · ${state}`));
     const can = entry.outcome === "passed" && !entry.undone;

@@ -194,3 +194,12 @@ export function ago(ms) {
   if (s < 172_800) return t("ago_h", { n: Math.floor(s / 3600) });
   return t("ago_d", { n: Math.floor(s / 86_400) });
 }
+
+let zone;
+
+/** Times at the gate are the gate's own, whatever the phone is set to. */
+export const keepZone = (name) => {
+  zone = name;
+};
+
+export const clockOf = (ms) => new Date(ms).toLocaleTimeString("zh-CN", { hour12: false, timeZone: zone });
