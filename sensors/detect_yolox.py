@@ -1,4 +1,4 @@
-"""People by YOLOX-nano through onnxruntime."""
+"""People by YOLOX-nano."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from sensors.boxes import Boxes, suppress, without_pairs
 from sensors.frames import Picture
-from sensors.model import BadModel, checked
+from sensors.model import checked
+from sensors.network import network
 from sensors.shrink import shrunk
 
 if TYPE_CHECKING:
@@ -30,12 +31,11 @@ GREY = 114
 
 
 class YoloxDetector:
-    """One session per camera, on one thread: two threads cost more processor time than they save."""
+    """One network per camera."""
 
     def __init__(self, model: Path) -> None:
-        self._session = _session(checked(model))
-        self._input = self._session.get_inputs()[0].name
         self._cells, self._scale = _grid()
+        self._run = network(checked(model), [1, 3, SIDE, SIDE], [1, len(self._scale), 85])
         self._canvas = np.full((SIDE, SIDE, 3), GREY, np.uint8)
 
     def find(self, picture: Picture) -> Boxes:
@@ -43,7 +43,7 @@ class YoloxDetector:
         height, width = picture.shape[:2]
         ratio = min(SIDE / height, SIDE / width)
         inner = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-        found = self._session.run(None, {self._input: self._planes(picture, inner)})[0][0]
+        found = self._run(self._planes(picture, inner))[0]
         boxes = without_pairs(suppress(self._people(found), MOST_OVERLAP))
         corners = np.clip(boxes.corners / ratio, 0, np.array([width, height] * 2, np.float32))
         return Boxes(np.asarray(corners, np.float32), boxes.scores)
@@ -73,23 +73,3 @@ def _grid() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         cells.append(np.stack([columns, rows], axis=1))
         scales.append(np.full(count * count, stride))
     return np.concatenate(cells).astype(np.float32), np.concatenate(scales).astype(np.float32)
-
-
-def _session(model: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise BadModel(
-            f"{model} cannot be loaded as a model ({error}): run `python -m sensors fetch-model FILE_OR_MIRROR`."
-        ) from error
-    shapes = [session.get_inputs()[0].shape, session.get_outputs()[0].shape]
-    if shapes != [[1, 3, SIDE, SIDE], [1, len(_grid()[1]), 85]]:
-        raise BadModel(
-            f"{model} is not YOLOX-nano 416x416 (shapes {shapes}): run `python -m sensors fetch-model FILE_OR_MIRROR`."
-        )
-    return session

@@ -20,16 +20,18 @@ import supervision as sv  # type: ignore[import-not-found,unused-ignore]  # noqa
 ANCHORS = (None, (sv.Position.CENTER,))
 
 
-def counted(record: dict[str, Any], anchors: Any) -> list[tuple[float, str]]:
-    """Crossings, timed by the picture that completes them."""
+def counted(record: dict[str, Any]) -> list[list[tuple[float, str]]]:
+    """Crossings by each of ``ANCHORS``, timed by the picture that completes them."""
     x1, y1, x2, y2 = record["line"]
-    more = {} if anchors is None else {"triggering_anchors": anchors}
-    zone = sv.LineZone(sv.Point(x1, y1), sv.Point(x2, y2), **more)
+    start, end = sv.Point(x1, y1), sv.Point(x2, y2)
+    zones = [sv.LineZone(start, end, **({} if each is None else {"triggering_anchors": each})) for each in ANCHORS]
     tracker = sv.ByteTrack(frame_rate=max(1, round(record["fps"])))
-    found: list[tuple[float, str]] = []
+    found: list[list[tuple[float, str]]] = [[] for _ in zones]
     for t_s, rows in record["sights"]:
-        entered, left = zone.trigger(tracker.update_with_detections(_detections(rows)))
-        found += [(t_s, "out")] * int(entered.sum()) + [(t_s, "in")] * int(left.sum())
+        tracked = tracker.update_with_detections(_detections(rows))
+        for zone, told in zip(zones, found, strict=True):
+            entered, left = zone.trigger(tracked)
+            told.extend([(t_s, "out")] * int(entered.sum()) + [(t_s, "in")] * int(left.sum()))
     return found
 
 
@@ -41,15 +43,12 @@ def _detections(rows: list[list[float]]) -> Any:
 def _swapped() -> bool:
     """Whether the package's `in` is the other way round than `counted` takes it: a walker to the left is our `in`."""
     sights = [(t / 10, [[700 - 10 * t, 100, 760 - 10 * t, 300, 0.9]]) for t in range(70)]
-    return [way for _, way in counted({"line": [400, 0, 400, 400], "fps": 10, "sights": sights}, ANCHORS[1])] == ["out"]
+    return [way for _, way in counted({"line": [400, 0, 400, 400], "fps": 10, "sights": sights})[1]] == ["out"]
 
 
 def main() -> None:
     ways = {"in": "out", "out": "in"} if _swapped() else {"in": "in", "out": "out"}
-    answer = [
-        [[(t_s, ways[way]) for t_s, way in counted(record, anchors)] for anchors in ANCHORS]
-        for record in json.load(sys.stdin)
-    ]
+    answer = [[[(t_s, ways[way]) for t_s, way in told] for told in counted(record)] for record in json.load(sys.stdin)]
     json.dump(answer, sys.stdout)
 
 
