@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class MqttLink:
         self.server, self.topics, self.handle, self.meter = server, topics, handle, meter
         self.most_bytes, self.before = most_bytes, before
         self._waiting: queue.Queue[tuple[Client, MQTTMessage]] = queue.Queue(HELD)
-        self._up, self._over, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._up, self._over = threading.Event(), threading.Event()
         self._why = "not connected yet"
 
     def start(self) -> None:
@@ -55,10 +56,6 @@ class MqttLink:
         for _ in range(WORKERS):
             threading.Thread(target=self._work, name="mqtt worker", daemon=True).start()
         threading.Thread(target=self._hold, name="mqtt", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._over.set()
 
     def trouble(self) -> str | None:
         """None while connected and subscribed."""
@@ -69,7 +66,7 @@ class MqttLink:
     def _hold(self) -> None:
         """The thread's outermost loop: connect, wait for the end, connect again."""
         failures = 0
-        while not self._stop.is_set():
+        while True:
             try:
                 was_up = self._once()
             except Exception:
@@ -77,7 +74,7 @@ class MqttLink:
                 was_up = False
             failures = 0 if was_up else failures + 1
             # Jitter, so that processes that lost the same broker do not all come back in the same moment.
-            self._stop.wait(min(MOST_S, FIRST_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0))
+            time.sleep(min(MOST_S, FIRST_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0))
 
     def _once(self) -> bool:
         """One connection from its beginning to its end; whether it ever was good."""

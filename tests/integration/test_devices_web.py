@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from community_flow.adapters.sql.queries_devices import SqlDevices
 from community_flow.commands import main
 from community_flow.domain import csv
 from community_flow.entrypoints.devices import qr_svg
@@ -30,6 +31,22 @@ def test_a_manager_adds_a_phone_and_gets_a_code_that_works(client_as: ClientAs, 
     assert code is not None
     assert "<svg viewBox" in page.text
     assert ingest_parts(flow).devices.claim(code.group(1)).community == "garden"
+
+
+def test_the_page_says_who_is_connected_to_the_broker(client_as: ClientAs, flow: Core) -> None:
+    manager = client_as("manager")
+    made = manager.post("/v1/devices", json={"community": "garden", "kind": "camera", "gate": "west"}).get_json()
+    parts, now_ms = ingest_parts(flow), flow.clock.now_ms()
+    parts.ingest.accept(parts.ingest.admit(made["token"], 1), wire.body("b", []))
+    for link, words, state in (
+        ("online", "connected over MQTT", "ok"),
+        ("offline", "connection to the broker", "down"),
+    ):
+        with flow.db.write() as tx:
+            SqlDevices().link(tx, made["device"], link, now_ms + 60_000)
+        assert words in manager.get("/devices").text
+        (found,) = manager.get("/v1/devices").get_json()["items"]
+        assert (found["link"], found["link_ms"], found["state"]) == (link, now_ms + 60_000, state)
 
 
 def test_the_code_can_be_read_from_the_picture() -> None:
