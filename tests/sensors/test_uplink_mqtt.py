@@ -150,6 +150,12 @@ def test_what_the_broker_took_and_nobody_answered_stays_and_goes_again(
     "reply",
     [
         lambda parsed: {"batch": "another", "server_ms": 1, "through": [], "results": []},  # to an earlier batch
+        lambda parsed: {
+            "batch": "another",
+            "status": 422,
+            "title": "late",
+            "detail": "",
+        },  # a refusal of an earlier one
         lambda parsed: {"batch": parsed["batch"]},  # no answer at all
         lambda parsed: [1],
     ],
