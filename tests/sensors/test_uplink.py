@@ -230,3 +230,10 @@ def test_an_offset_from_a_slow_exchange_or_within_noise_is_not_taken() -> None:
     clock.measure(0, 100, 1_050)
     clock.measure(0, 100, 1_150)
     assert clock.skew_ms == -1_000
+
+
+def test_a_server_that_does_not_know_the_time_teaches_none() -> None:
+    clock = DeviceClock(lambda: 0, lambda: 0)
+    clock.measure(0, 100, 1_050)
+    clock.measure(0, 100, 0)
+    assert clock.skew_ms == -1_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -184,3 +184,18 @@ def test_hours_of_a_window_have_names_of_their_own(zone: str) -> None:
         from_ms = (change - 36 * HOUR_MS) // HOUR_MS * HOUR_MS
         labels = labels_between(from_ms, from_ms + 72 * HOUR_MS, "hour", ZoneInfo(zone), 0)
         assert len(labels) == 72
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("cutoff", [0, 4])
+def test_full_hours_of_statistics_fill_the_days_without_gap_or_overlap(zone: str, cutoff: int) -> None:
+    """Counts are kept by UTC hours: the first that begins in a day opens it, also where days begin at half past."""
+    days = local_days(zone, cutoff)
+    for change in changes(zone) or [1_795_420_800_000]:
+        middle = days.day(change)
+        for day in range(middle - 2, middle + 3):
+            first = -(-days.start_ms(day) // HOUR_MS) * HOUR_MS  # as services/statistics.py opens a window
+            name = (EPOCH + timedelta(days=day)).isoformat()
+            before = (EPOCH + timedelta(days=day - 1)).isoformat()
+            assert label_of(first, "day", ZoneInfo(zone), cutoff) == name
+            assert label_of(first - HOUR_MS, "day", ZoneInfo(zone), cutoff) == before
