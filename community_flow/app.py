@@ -98,7 +98,7 @@ def start_background(app: Flask) -> None:
     """Begin the worker's threads (fold, jobs). Called once by the process that serves."""
     end_with_parent()
     core: Core = app.extensions["flow"]
-    _settle_interpreter()
+    settle_interpreter()
     logs.catch_uncaught()
     core.traffic.meter.share(core.settings.data_dir / FIGURES_FOLDER, "web")
     for start in core.background:
@@ -111,7 +111,7 @@ SWITCH_S = 0.0005
 GARBAGE = 50_000, 20, 50
 
 
-def _settle_interpreter() -> None:
+def settle_interpreter() -> None:
     """What is loaded by now stays for good, so the collector need not walk through it again with every flood; and what
     a flood makes is freed by counting references, so looking for cycles can wait longer."""
     gc.collect()

@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import gzip
 import http.client
-import json
 import multiprocessing
 import random
 import statistics
@@ -33,7 +32,7 @@ from community_flow.adapters.sql.tables_ingest import reports, tray
 from community_flow.settings import Settings
 from community_flow.wiring.core import build_core
 from sensors import wire
-from tests.bench.ingest import Figure, _plain, _table
+from tests.bench._figures import Figure, shown
 from tests.services import postgresql_server, wait_until
 from tests.survival.parts import Web, running
 from tests.survival.world import Enrolled, Talk, World, made
@@ -302,7 +301,7 @@ def main() -> None:
             with postgresql_server() as url:
                 settings = Settings(data_dir=Path(folder) / "postgresql", database_url=url)
                 found |= figures("PostgreSQL", run(settings, count, chosen.times, quiet_s, chosen.seed))
-    print(json.dumps({name: _plain(each) for name, each in found.items()}) if chosen.json else _table(found))
+    print(shown(found, chosen.json))
 
 
 if __name__ == "__main__":

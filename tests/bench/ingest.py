@@ -1,138 +1,136 @@
 """How fast reports are taken in, beside a plain peer on the same server, in one interleaved run.
 
-    python -m tests.bench.ingest [--json] [--quick]
+    python -m tests.bench.ingest [--json] [--quick] [--embedded]
 
-Ours answers after fdatasync (SQLite WAL FULL), and does trust, canonical form, marks for the fold and tallies of the
-device on top; the fold itself runs beside it and takes its share of the machine. The peer (_plain_app.py) has SQLite's
-own defaults and its file in the same folder.
+Ours answers after the commit is on disk (SQLite WAL FULL with fdatasync; PostgreSQL synchronous_commit=on), and does
+trust, allowance, canonical form, keyed digest, marks for the fold and tallies of the device on top; the fold itself
+runs beside it in the same processes and takes its share of the machine. The peer (_plain_app.py) is Flask and
+SQLAlchemy's ORM with a commit per report and none of that; on SQLite it has SQLite's own defaults (which sync too).
+Both are served by granian, both by one process on SQLite and two on PostgreSQL; the client is one thread that drives
+sixteen keep-alive connections, each the camera of a gate of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import http.client
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from community_flow.app import settle_interpreter
 from community_flow.domain import passes
-from community_flow.domain.scope import Role, Scope
 from community_flow.ports.passes import PassRow
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.decoding import decode
 from community_flow.settings import Settings
 from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
+from tests.bench._blast import ROOT, blast
+from tests.bench._figures import Figure, options, shown
+from tests.bench._gates import MANAGER, cpu_s, gates_with_cameras, streams
 from tests.conftest import prepared, serving
 from tests.factories import small_community
-from tests.services import free_port, listens, wait_until
+from tests.services import free_port, listens, postgresql_server, redis_server, wait_until
 
-THREADS = 8
-MANAGER = Scope("bench", Role.MANAGER, frozenset({"garden"}))
-ROOT = Path(__file__).parent.parent.parent
+CAMERAS = 16
+PEER = "plain Flask + SQLAlchemy"
+
+
+# --- over HTTP, beside the plain application ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One result; ``bar`` is the least (or, when ``most``, the greatest) value that holds."""
-
-    value: float
-    unit: str
-    bar: float | None
-    peer: str
-    most: bool = False
-
-    @property
-    def holds(self) -> bool | None:
-        if self.bar is None:
-            return None
-        return self.value <= self.bar if self.most else self.value >= self.bar
-
-
-# --- one report a request, over HTTP --------------------------------------------------------------------------------
-
-
-def count(boot: int, seq: int) -> str:
-    at = int(time.time() * 1000)
-    return wire.Count(boot=boot, seq=seq, at=at, gate="east", direction="in", n=1, confidence=0.94).encode()
-
-
-def rate(port: int, tokens: list[str], boot: int, each: int) -> float:
-    """Requests a second of THREADS keep-alive connections that send one report at a time."""
-    bodies = [[wire.body("b", [count(boot + place, seq)]) for seq in range(1, each + 1)] for place in range(THREADS)]
-    failures: list[str] = []
-
-    def send(place: int) -> None:
-        headers = {"Authorization": f"Bearer {tokens[place]}", "Content-Type": "application/json"}
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
-            for body in bodies[place]:
-                line.request("POST", "/v1/reports", body, headers)
-                response = line.getresponse()
-                if b"accepted" not in response.read():
-                    failures.append(str(response.status))
-
-    threads = [threading.Thread(target=send, args=(place,)) for place in range(THREADS)]
-    begun = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took_s = time.perf_counter() - begun
-    if failures:
-        raise SystemExit(f"{len(failures)} requests failed: {failures[:3]}")
-    return THREADS * each / took_s
+class Server:
+    port: int
+    pid: int
 
 
 @contextlib.contextmanager
-def plain_server(folder: Path) -> Iterator[int]:
-    """The peer, on the same server with the same number of threads."""
+def plain_server(url: str, workers: int) -> Iterator[Server]:
+    """The peer, on the same server with as many processes."""
     port = free_port()
     command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--port", str(port), "--workers", "1",
-        "--blocking-threads", "16", "--no-access-log", "tests.bench._plain_app:application",
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--port", str(port),
+        "--workers", str(workers), "--blocking-threads", "16", "--no-access-log", "--log-level", "error",
+        "tests.bench._plain_app:application",
     ]  # fmt: skip
-    environment = {**os.environ, "PLAIN_URL": f"sqlite:///{folder / 'plain.sqlite'}"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PLAIN_URL": url}) as process:
         try:
             wait_until(lambda: listens(port), "the plain app", 60)
-            yield port
+            yield Server(port, process.pid)
         finally:
             process.terminate()
 
 
-def over_http(folder: Path, rounds: int, each: int) -> dict[str, Figure]:
-    settings = Settings(data_dir=folder / "var")
-    core = prepared(settings)
-    small_community(core)
-    devices = [ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east") for _ in range(THREADS)]
-    core.db.close()
-    tokens = [made.token for made in devices]
-    ours: list[float] = []
-    peers: list[float] = []
-    with serving(settings) as server, plain_server(folder) as plain_port:
-        port = urlsplit(server.url).port or 0
-        rate(port, tokens, 1_000, 5), rate(plain_port, tokens, 1_000, 5)
-        for turn in range(rounds):  # interleaved: whatever else the machine does happens to both
-            ours.append(rate(port, tokens, 2_000 + 100 * turn, each))
-            peers.append(rate(plain_port, tokens, 2_000 + 100 * turn, max(5, each // 10)))
-    mine, theirs = statistics.median(ours), statistics.median(peers)
-    return {
-        "one report a request": Figure(mine, "reports/s", None, f"plain Flask + SQLAlchemy: {theirs:.0f} reports/s"),
-        "one report a request, against the plain app": Figure(mine / theirs, "x", 15, "plain Flask + SQLAlchemy"),
+@dataclass
+class Duel:
+    """The same requests to both, in turns: whatever else the machine does happens to both."""
+
+    ours: Server
+    peer: Server
+    tokens: list[str]
+    boot: int = 1_000
+
+    def round(self, server: Server, bodies: int, size: int) -> tuple[float, float]:
+        """(reports a second, CPU of the server's processes a report)."""
+        self.boot += 1_000
+        sent = streams(self.tokens, self.boot, bodies, size)
+        begun_s = cpu_s(server.pid)
+        shots = blast(server.port, sent)
+        reports = bodies * size * len(self.tokens)
+        return reports / shots.took_s, (cpu_s(server.pid) - begun_s) / reports
+
+    def fight(self, rounds: int, bodies: int, peer_bodies: int, size: int) -> list[float]:
+        """Medians of [our rate, the peer's, our CPU in us a report, the peer's]."""
+        self.round(self.ours, 5, size), self.round(self.peer, 3, size)
+        mine, theirs = [], []
+        for _ in range(rounds):
+            mine.append(self.round(self.ours, bodies, size))
+            theirs.append(self.round(self.peer, peer_bodies, size))
+        rates = [statistics.median(each[0] for each in side) for side in (mine, theirs)]
+        return rates + [1e6 * statistics.median(each[1] for each in side) for side in (mine, theirs)]
+
+
+def against_the_peer(settings: Settings, peer_url: str, workers: int, rounds: int, each: int) -> dict[str, Figure]:
+    tokens = gates_with_cameras(settings, CAMERAS)
+    store = "PostgreSQL" if settings.database_url else "embedded"
+    with serving(settings) as server, plain_server(peer_url, workers) as peer:
+        duel = Duel(Server(urlsplit(server.url).port or 0, server.pid), peer, tokens)
+        single = duel.fight(rounds, each, max(5, each // 10), 1)
+        batch = duel.fight(rounds, max(5, each // 20), max(2, each // 200), 100)
+    mine, theirs, mine_us, theirs_us = single
+    figures = {
+        f"one report a request, {store}": Figure(
+            mine, "reports/s", None, f"{PEER}: {theirs:.0f} reports/s; CPU {mine_us:.0f} against {theirs_us:.0f} us"
+        ),
+        f"one report a request, {store}, against the plain app": Figure(
+            mine / theirs, "x wall", 3.5 if settings.database_url else 15, PEER
+        ),
     }
+    mine, theirs, mine_us, theirs_us = batch
+    figures[f"100 reports a request, {store}"] = Figure(
+        mine, "reports/s", None, f"{PEER}: {theirs:.0f} reports/s; CPU {mine_us:.1f} against {theirs_us:.0f} us"
+    )
+    figures[f"100 reports a request, {store}, against the plain app"] = Figure(
+        theirs_us / mine_us, "x CPU", 60 if settings.database_url else None, f"{PEER}; without the database's own CPU"
+    )
+    return figures
+
+
+def on_postgresql(folder: Path, rounds: int, each: int) -> dict[str, Figure]:
+    with postgresql_server() as url, postgresql_server() as peer_url, redis_server() as redis_url:
+        settings = Settings(data_dir=folder / "postgresql", database_url=url, redis_url=redis_url)
+        driver_url = peer_url.replace("postgresql://", "postgresql+psycopg://")
+        return against_the_peer(settings, driver_url, 2, rounds, each)
 
 
 # --- 500 reports a request, in one process --------------------------------------------------------------------------
@@ -159,6 +157,7 @@ class Bench:
         self.device = self.parts.ingest.admit(made.token, 1)
         self.phone = Ed25519PrivateKey.generate()
         self._add_phone()
+        settle_interpreter()  # as the server does
 
     def _add_phone(self) -> None:
         from community_flow.adapters.sql.queries_passes import SqlPasses
@@ -172,9 +171,13 @@ class Bench:
             SqlPasses().add(tx, [row])
 
     def counts(self, boot: int, bodies: int, size: int) -> list[bytes]:
-        return [
-            wire.body("b", [count(boot, part * size + seq) for seq in range(1, size + 1)]) for part in range(bodies)
-        ]
+        now_ms = int(time.time() * 1000)
+
+        def count(seq: int) -> str:
+            at = now_ms - 1000 * (bodies * size - seq) // 10
+            return wire.Count(boot=boot, seq=seq, at=at, gate="east", direction="in", n=1, confidence=0.94).encode()
+
+        return [wire.body("b", [count(part * size + seq) for seq in range(1, size + 1)]) for part in range(bodies)]
 
     def scans(self, boot: int, bodies: int, size: int) -> list[bytes]:
         def scan(seq: int) -> str:
@@ -204,6 +207,7 @@ def verify_us(rounds: int) -> float:
 
 def in_process(folder: Path, rounds: int, bodies: int) -> dict[str, Figure]:
     bench, size = Bench(folder), 500
+    bench.accept(bench.counts(9, 1, size)[0])
     kept: list[float] = []
     read: list[float] = []
     scanned: list[float] = []
@@ -228,28 +232,44 @@ def in_process(folder: Path, rounds: int, bodies: int) -> dict[str, Figure]:
     }
 
 
+def growing(folder: Path, sizes: list[int]) -> dict[str, Figure]:
+    """What one report costs in a store that holds so many already."""
+    bench, size, kept, boot = Bench(folder / "growing"), 500, 0, 10
+    figures: dict[str, Figure] = {}
+    first_us = 0.0
+    for target in sizes:
+        while kept < target:
+            part = min(20, max(1, (target - kept) // size))
+            boot += 1
+            spent_us = cpu_us(bench.accept, bench.counts(boot, part, size), size)
+            kept += part * size
+        first_us = first_us or spent_us
+        figures[f"CPU a report in a store of {target:,}"] = Figure(
+            spent_us, "us/report", None, f"{spent_us / first_us:.2f} x the first size"
+        )
+    bench.core.db.close()
+    figures["cost in the largest store against the smallest"] = Figure(
+        spent_us / first_us, "x", 2, "ourselves, smaller", most=True
+    )
+    return figures
+
+
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--json", action="store_true")
-    options.add_argument("--quick", action="store_true")
-    chosen = options.parse_args()
-    rounds, each, bodies = (3, 150, 8) if chosen.quick else (5, 1_000, 40)
-    with tempfile.TemporaryDirectory() as folder:
-        found = over_http(Path(folder), rounds, each) | in_process(Path(folder), rounds, bodies)
-    print(json.dumps({name: _plain(each) for name, each in found.items()}) if chosen.json else _table(found))
-
-
-def _plain(each: Figure) -> dict[str, Any]:
-    return {"value": round(each.value, 3), "unit": each.unit, "bar": each.bar, "peer": each.peer, "holds": each.holds}
-
-
-def _table(found: dict[str, Figure]) -> str:
-    lines = []
-    for name, each in found.items():
-        bar = "" if each.bar is None else f"{'<=' if each.most else '>='} {each.bar:g}"
-        verdict = {None: "", True: "holds", False: "MISSED"}[each.holds]
-        lines.append(f"{name:52} {each.value:10.2f} {each.unit:10} {bar:8} {verdict:7} {each.peer}")
-    return "\n".join(lines)
+    parser = options(__doc__)
+    parser.add_argument("--embedded", action="store_true", help="leave PostgreSQL out")
+    chosen = parser.parse_args()
+    rounds, each, bodies = (3, 100, 8) if chosen.quick else (5, 1_000, 40)
+    sizes = [10_000, 100_000] if chosen.quick else [10_000, 100_000, 1_000_000, 10_000_000]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = in_process(folder, rounds, bodies)
+        found |= against_the_peer(
+            Settings(data_dir=folder / "embedded"), f"sqlite:///{folder / 'plain.sqlite'}", 1, rounds, each
+        )
+        if not chosen.embedded:
+            found |= on_postgresql(folder, rounds, each)
+        found |= growing(folder, sizes)
+    print(shown(found, chosen.json))
 
 
 if __name__ == "__main__":
