@@ -27,6 +27,8 @@ class Shots:
     took_s: float
     latencies_s: list[float]
     refused: list[bytes]
+    sent_s: list[float]
+    """By the wall clock, in the order of `latencies_s`."""
 
     @property
     def rate(self) -> float:
@@ -50,6 +52,7 @@ class _Line:
     waiting: bool = False
     answer: bytes = b""
     latencies_s: list[float] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
 
     @property
     def over(self) -> bool:
@@ -72,7 +75,9 @@ class _Line:
             return None
         now_s = time.perf_counter()
         self.latencies_s.append(now_s - self.sent_s)
-        self.waiting, self.due_s = False, self.sent_s + self.pause_s
+        self.times_s.append(self.sent_s)
+        # By the timetable: a slow answer must not make the load lighter, or the measurement flatters.
+        self.waiting, self.due_s = False, self.due_s + self.pause_s
         return self.answer
 
 
@@ -84,15 +89,15 @@ def _length(head: bytes) -> int:
     raise ValueError("an answer without a length")
 
 
-def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: float) -> Shots:
+def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: float, start_s: float = 0) -> Shots:
     """Send each stream over a connection of its own, at most one request of it at a time, ``pause_s`` from one to the
-    next at least; an answer without the bytes ``good`` counts as refused."""
+    next at least, from ``start_s`` (wall clock) on; an answer without the bytes ``good`` counts as refused."""
     chosen = selectors.DefaultSelector()
     lines = []
     for place, requests in enumerate(streams):
         line = _Line(socket.create_connection(("127.0.0.1", port)), requests, pause_s)
         line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line.due_s = time.perf_counter() + pause_s * place / len(streams)
+        line.due_s = time.perf_counter() + max(0.0, start_s - time.time()) + pause_s * place / len(streams)
         chosen.register(line.socket, selectors.EVENT_READ, line)
         lines.append(line)
     refused: list[bytes] = []
@@ -110,12 +115,20 @@ def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: f
                 chosen.unregister(key.data.socket)
                 key.data.socket.close()
     took_s = time.perf_counter() - begun_s
-    return Shots(took_s, [each for line in lines for each in line.latencies_s], refused)
+    wall_s = time.time() - time.perf_counter()
+    return Shots(
+        took_s,
+        [each for line in lines for each in line.latencies_s],
+        refused,
+        [each + wall_s for line in lines for each in line.times_s],
+    )
 
 
-def blast(port: int, streams: Sequence[Sequence[bytes]], good: bytes = b'"accepted"', pause_s: float = 0) -> Shots:
+def blast(
+    port: int, streams: Sequence[Sequence[bytes]], good: bytes = b'"accepted"', pause_s: float = 0, start_s: float = 0
+) -> Shots:
     """`drive` in a process of its own; raises SystemExit when anything was refused."""
-    work = pickle.dumps((port, streams, good, pause_s))
+    work = pickle.dumps((port, streams, good, pause_s, start_s))
     command = [sys.executable, "-m", "tests.bench._blast"]
     done = subprocess.run(command, input=work, capture_output=True, cwd=ROOT, check=False)
     if done.returncode:
@@ -141,4 +154,4 @@ if __name__ == "__main__":
     # By its importable name: as __main__ nobody else could read it.
     from tests.bench._blast import Shots as Named
 
-    sys.stdout.buffer.write(pickle.dumps(Named(result.took_s, result.latencies_s, result.refused)))
+    sys.stdout.buffer.write(pickle.dumps(Named(result.took_s, result.latencies_s, result.refused, result.sent_s)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from community_flow.domain.places import Gate
@@ -60,13 +61,29 @@ def streams(tokens: list[str], boot: int, bodies: int, size: int = 1, apart_ms: 
 
 def cpu_s(pid: int) -> float:
     """Processor time of a process and all that came of it and still live."""
-    ticks, waiting = 0, [pid]
-    while waiting:
-        each = Path("/proc") / str(waiting.pop())
-        try:
-            spent = (each / "stat").read_text().rpartition(")")[2].split()
-            ticks += int(spent[11]) + int(spent[12])
-            waiting += map(int, (each / "task" / each.name / "children").read_text().split())
-        except OSError:
-            continue  # ended meanwhile
-    return ticks / os.sysconf("SC_CLK_TCK")
+    spent = (_stat(each) for each in _family(pid))
+    return sum(int(each[11]) + int(each[12]) for each in spent if each) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_bytes(pid: int) -> int:
+    """Memory that a process and all that came of it hold now."""
+    held = (_stat(each) for each in _family(pid))
+    return sum(int(each[21]) for each in held if each) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return  # ended meanwhile
+    for child in children:
+        yield from _family(int(child))
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat after the name; none when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -106,7 +106,7 @@ def against_the_peer(settings: Settings, peer_url: str, workers: int, rounds: in
     with serving(settings) as server, plain_server(peer_url, workers) as peer:
         duel = Duel(Server(urlsplit(server.url).port or 0, server.pid), peer, tokens)
         single = duel.fight(rounds, each, max(5, each // 10), 1)
-        batch = duel.fight(rounds, max(5, each // 20), max(2, each // 200), 100)
+        batch = duel.fight(rounds, max(5, each // 20), max(2, each // 200), 100) if settings.database_url else None
     mine, theirs, mine_us, theirs_us = single
     figures = {
         f"one report a request, {store}": Figure(
@@ -116,12 +116,14 @@ def against_the_peer(settings: Settings, peer_url: str, workers: int, rounds: in
             mine / theirs, "x wall", 3.5 if settings.database_url else 15, PEER
         ),
     }
+    if batch is None:  # sixteen connections that commit one by one starve each other on SQLite: no fair peer
+        return figures
     mine, theirs, mine_us, theirs_us = batch
     figures[f"100 reports a request, {store}"] = Figure(
         mine, "reports/s", None, f"{PEER}: {theirs:.0f} reports/s; CPU {mine_us:.1f} against {theirs_us:.0f} us"
     )
     figures[f"100 reports a request, {store}, against the plain app"] = Figure(
-        theirs_us / mine_us, "x CPU", 60 if settings.database_url else None, f"{PEER}; without the database's own CPU"
+        theirs_us / mine_us, "x CPU", 60, f"{PEER}; without the database's own CPU"
     )
     return figures
 

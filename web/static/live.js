@@ -1,8 +1,8 @@
-// The live page: asks every second whether something changed, swaps the parts that did, and draws today's flow.
+// The live page: asks twice a second whether something changed, swaps the parts that did, and draws today's flow.
 import uPlot from "/vendor/uplot/uPlot.esm.js";
 import { announce, freshenAges, language, serverNow } from "./shell.js";
 
-const EVERY_MS = 1000;
+const EVERY_MS = 500;
 const box = document.getElementById("live-now");
 const pill = document.getElementById("live-state");
 const holder = document.getElementById("flow-chart");
