@@ -21,7 +21,7 @@ from community_flow.ports.accounts import Account
 from community_flow.settings import BadSetting, Settings
 from community_flow.wiring.core import Core, build_core
 
-THREADS = 48
+THREADS = 128
 """More than services/lanes.py lets devices have at once, so that a page always finds one."""
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - with --tls the server is meant for phones in the network

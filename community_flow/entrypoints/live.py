@@ -1,4 +1,4 @@
-"""The first page: people inside, flow, what needs a look, gates and sensors; asked for again every second or two."""
+"""The first page: people inside, flow, what needs a look, gates and sensors; asked for again twice a second."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from community_flow.domain.errors import Busy
 LARGE_BYTES = 8_192
 """A body above this was collected; one report takes a few hundred bytes."""
 
-LARGE_AT_ONCE, LARGE_INSIDE = 2, 24
+LARGE_AT_ONCE, LARGE_INSIDE = 2, 48
 """One is decoded while the other is written; more at once only takes the interpreter from live reports. The others wait
 inside, up to so many."""
 
-MOST = 40
+MOST = 100
 """Bodies in the process at once. The server has more threads than that, so pages and probes find one."""
 
 
