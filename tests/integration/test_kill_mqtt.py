@@ -81,7 +81,7 @@ def broker() -> Iterator[Mosquitto]:
 
 def kept(core: Core) -> set[tuple[str, int, int]]:
     with core.db.read() as tx:
-        assert not list(tx.execute(select(tray.c.id)))
+        assert not list(tx.execute(select(tray.c.reason, tray.c.detail)))
         return {tuple(row) for row in tx.execute(select(reports.c.device, reports.c.boot, reports.c.seq))}
 
 
