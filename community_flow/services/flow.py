@@ -74,12 +74,19 @@ class Flow:
             for each in waiting:
                 slices += self.fold(each, slice_s)
 
-    def fold(self, community: str, slice_s: float = LIVE_SLICE_S, stop: Callable[[], bool] = lambda: False) -> int:
-        """Fold one community in slices of about ``slice_s`` until nothing is marked (or ``stop``, or another folds)."""
+    def fold(
+        self,
+        community: str,
+        slice_s: float = LIVE_SLICE_S,
+        stop: Callable[[], bool] = lambda: False,
+        rest: Callable[[float], object] = lambda took_s: None,
+    ) -> int:
+        """Fold one community in slices of about ``slice_s`` until nothing is marked (or ``stop``, or another folds);
+        ``rest`` is called after each slice with how long that took."""
         slices, subjects = 0, LEAST_SUBJECTS
         while not stop():
-            begun = time.perf_counter()
             with self.db.write() as tx:
+                begun = time.perf_counter()  # how long others were before us says nothing about our slices
                 if not self.queue.lock(tx, community):
                     break
                 changed = self._slice(tx, community, subjects)
@@ -92,6 +99,7 @@ class Flow:
                 subjects = min(MOST_SUBJECTS, subjects * 2)
             elif took_s > slice_s:
                 subjects = max(LEAST_SUBJECTS, subjects // 2)
+            rest(took_s)
         return slices
 
     def rules(self, tx: Transaction, community: str) -> Rulebook:
@@ -257,8 +265,11 @@ def _gate_marks(rows: Iterable[Passage]) -> Iterable[Mark]:
 class FoldWorker:
     """A thread that folds what ingest marks, within about a tenth of a second."""
 
-    def __init__(self, flow: Flow, signals: Signals, pause_s: float = 0.5) -> None:
-        self.flow, self.signals, self.pause_s = flow, signals, pause_s
+    def __init__(
+        self, flow: Flow, signals: Signals, pause_s: float = 0.5, crowded: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``crowded`` says whether others waited for the writer while a slice was written."""
+        self.flow, self.signals, self.pause_s, self.crowded = flow, signals, pause_s, crowded
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -285,8 +296,13 @@ class FoldWorker:
             self._ending.wait(min(LONGEST_REST_S, max(LEAST_REST_S, 2 * (time.monotonic() - begun))))
             self.signals.wait(self.pause_s)
 
+    def _rest(self, took_s: float) -> None:
+        """In a flood turns hardly end, so there the same holds between slices."""
+        if self.crowded():
+            self._ending.wait(min(LONGEST_REST_S, 2 * took_s))
+
     def _turn(self) -> None:
         with self.flow.db.read() as tx:
             waiting = self.flow.queue.waiting(tx)
         for community in waiting:
-            self.flow.fold(community, stop=self._ending.is_set)
+            self.flow.fold(community, stop=self._ending.is_set, rest=self._rest)

@@ -67,4 +67,4 @@ def wire(core: Core, app: Flask) -> None:
 
     parts = flow_parts(core)
     app.register_blueprint(passages.blueprint(parts.passages))
-    core.background.append(FoldWorker(parts.flow, core.signals).start)
+    core.background.append(FoldWorker(parts.flow, core.signals, crowded=core.db.crowded).start)

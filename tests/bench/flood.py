@@ -40,6 +40,7 @@ from tests.survival.world import Enrolled, Talk, World, made
 DAY_MS = 86_400_000
 LATE_PHONES, LATE_CAMERAS, LIVE = 6, 2, 4
 CONNECTIONS = 8
+PEOPLE = 2_000
 LIVE_PAUSE_S = 0.04
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -193,7 +194,8 @@ class Run:
 
 def run(settings: Settings, count: int, times: int, quiet_s: float, seed: int) -> Run:
     """Quiet, flood, quiet again; then wait for the fold and count."""
-    world = made(settings, phones=LATE_PHONES + LIVE // 2, cameras=LATE_CAMERAS + LIVE // 2, offices=0)
+    world = made(settings, phones=LATE_PHONES + LIVE // 2, cameras=LATE_CAMERAS + LIVE // 2, offices=0,
+                 people=PEOPLE)  # fmt: skip
     by_kind = {kind: [each for each in world.devices if each.kind == kind] for kind in ("gate_phone", "camera")}
     late = by_kind["gate_phone"][:LATE_PHONES] + by_kind["camera"][:LATE_CAMERAS]
     at_once = by_kind["gate_phone"][LATE_PHONES:] + by_kind["camera"][LATE_CAMERAS:]

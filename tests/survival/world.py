@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from community_flow.domain import passes as cf1
-from community_flow.domain.places import Pass
+from community_flow.domain.places import Household, Pass, Person
 from community_flow.domain.scope import Role, Scope
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.registry import Change
@@ -18,7 +18,7 @@ from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import prepared
-from tests.factories import a_person, small_community
+from tests.factories import small_community
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 PEOPLE = 12
@@ -44,30 +44,47 @@ class World:
     people: tuple[str, ...]
 
 
-def made(settings: Settings, phones: int = 2, cameras: int = 1, offices: int = 1) -> World:
-    """The small community of the tests, twelve people with cards and IC cards, and its devices."""
+def made(settings: Settings, phones: int = 2, cameras: int = 1, offices: int = 1, people: int = PEOPLE) -> World:
+    """The small community of the tests, people with cards and some with IC cards, and its devices."""
     core = prepared(settings)
     try:
         small_community(core)
-        people = tuple(a_person(core, unit=f"1-1-{number}") for number in range(PEOPLE))
-        cards = tuple(_card(core, person, number) for number, person in enumerate(people))
-        _tag_the_first(core, people)
+        residents = tuple(_person(number) for number in range(people))
+        cards = _with_cards(core, residents)
+        _tag_the_first(core, residents)
         kinds = [("gate_phone", "east")] * phones + [("camera", "west")] * cameras + [("office", None)] * offices
         enrol = ingest_parts(core).devices.enrol
         devices = [(enrol(MANAGER, "garden", kind, gate), kind) for kind, gate in kinds]  # type: ignore[arg-type]
-        return World(settings, tuple(Enrolled(each.device, each.token, kind) for each, kind in devices), cards, people)
+        enrolled = tuple(Enrolled(each.device, each.token, kind) for each, kind in devices)
+        return World(settings, enrolled, cards, residents)
     finally:
         core.db.close()
 
 
-def _card(core: Core, person: str, number: int) -> str:
-    keys, handle = CommunityKeys(core.keys), f"handle{number:02d}".encode()
+def _person(number: int) -> str:
+    """A person's id: twelve characters of base 32."""
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    return "p_" + "".join(letters[number >> (5 * place) & 31] for place in range(12))
+
+
+def _with_cards(core: Core, people: tuple[str, ...]) -> tuple[str, ...]:
+    """Three to a household, each with a printed card; gives the cards' texts."""
+    keys = CommunityKeys(core.keys)
+    handles = [number.to_bytes(8, "big") for number in range(len(people))]
     with core.db.write() as tx:
         uid = core.registry.uid(tx, "garden")
-        pass_id = cf1.pass_id(keys.pass_ref(uid, handle))
-        core.registry.record(tx, [Change("garden", "pass", pass_id, 0, Pass(person=person))], "test")
+        changes = []
+        for number, (person, handle) in enumerate(zip(people, handles, strict=True)):
+            household = f"h_{number // 3}"
+            pass_id = cf1.pass_id(keys.pass_ref(uid, handle))
+            changes += [
+                Change("garden", "household", household, 0, Household(unit=f"1-1-{number // 3}", building="b1")),
+                Change("garden", "person", person, 0, Person(household=household)),
+                Change("garden", "pass", pass_id, 0, Pass(person=person)),
+            ]
+        core.registry.record(tx, changes, "test")
     key_id, signer = keys.card_signer(uid)
-    return cf1.card(signer, uid, key_id=key_id, handle=handle, expiry_day=3_000, serial=0)
+    return tuple(cf1.card(signer, uid, key_id=key_id, handle=each, expiry_day=3_000, serial=0) for each in handles)
 
 
 def _tag_the_first(core: Core, people: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ from community_flow.adapters.sql import asking
 from community_flow.adapters.sql.away import StoreGone, told
 from community_flow.adapters.sql.driver import Driver
 from community_flow.adapters.sql.heartbeat import Heartbeat
+from community_flow.adapters.sql.in_turn import InTurn
 
 Row = dict[str, Any]
 
@@ -34,7 +35,7 @@ class SqlDatabase:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._writer = threading.Lock()
+        self._writer = InTurn()
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
         self._line = threading.Lock()
         self._kept_open: Any = None
@@ -137,6 +138,10 @@ class SqlDatabase:
             if self.heartbeat is not None:
                 self.heartbeat.check()
             yield
+
+    def crowded(self) -> bool:
+        """Whether writers stood in each other's way lately; on PostgreSQL they do not."""
+        return self._writer.crowded()
 
     def ping(self) -> str | None:
         """What is wrong with the store, or None when it answers and has our tables."""
