@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 
-from community_flow.domain.errors import Conflict
+from community_flow.domain.errors import Conflict, FlowError
 from community_flow.domain.scope import Scope
 from community_flow.domain.server_clock import Evidence, Judgement, judge
 from community_flow.ports import Database, Transaction
@@ -90,8 +90,11 @@ class ServerClock:
             raise Conflict("Nothing is deleted while the server's clock is in doubt: put it right first.")
 
     def start(self) -> None:
-        """The first look is taken before anything is served."""
-        self.check()
+        """The first look is taken before anything is served; a store that is away is asked again in a moment."""
+        try:
+            self.check()
+        except FlowError:
+            log.warning("the server's clock cannot be held against the store yet")
         threading.Thread(target=self._watch, name="clock", daemon=True).start()
 
     def _watch(self) -> None:
