@@ -41,9 +41,11 @@ class Shots:
 
 @dataclass(slots=True)
 class _Line:
-    """One keep-alive connection: sends a request when the one before was answered."""
+    """One connection at a time: sends a request when the one before was answered. A server that keeps none alive is
+    connected to again, before the next request."""
 
-    socket: socket.socket
+    port: int
+    chosen: selectors.BaseSelector
     requests: Sequence[bytes]
     pause_s: float
     next: int = 0
@@ -53,6 +55,20 @@ class _Line:
     answer: bytes = b""
     latencies_s: list[float] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
+    link: socket.socket | None = None
+
+    def connect(self) -> socket.socket:
+        made = socket.create_connection(("127.0.0.1", self.port))
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.chosen.register(made, selectors.EVENT_READ, self)
+        self.link = made
+        return made
+
+    def close(self) -> None:
+        if self.link is not None:
+            self.chosen.unregister(self.link)
+            self.link.close()
+            self.link = None
 
     @property
     def over(self) -> bool:
@@ -61,14 +77,14 @@ class _Line:
     def send(self, now_s: float) -> None:
         self.sent_s, self.waiting, self.answer = now_s, True, b""
         # Small requests leave at once; a large one may need several writes, which a blocking send does for us.
-        self.socket.sendall(self.requests[self.next])
+        (self.link or self.connect()).sendall(self.requests[self.next])
         self.next += 1
 
     def receive(self) -> bytes | None:
         """The whole answer, or None while parts of it are on their way."""
-        part = self.socket.recv(PART)
+        part = self.link.recv(PART) if self.link else b""
         if not part:
-            raise ConnectionError("the server closed a connection in the middle of a run")
+            raise ConnectionError("the server closed a connection in the middle of an answer, or before it")
         self.answer += part
         head, found, body = self.answer.partition(b"\r\n\r\n")
         if not found or len(body) < _length(head):
@@ -78,6 +94,8 @@ class _Line:
         self.times_s.append(self.sent_s)
         # By the timetable: a slow answer must not make the load lighter, or the measurement flatters.
         self.waiting, self.due_s = False, self.due_s + self.pause_s
+        if b"\r\nconnection: close" in head.lower():
+            self.close()
         return self.answer
 
 
@@ -86,7 +104,7 @@ def _length(head: bytes) -> int:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
-    raise ValueError("an answer without a length")
+    raise ValueError(f"an answer without a length: {head[:400]!r}")
 
 
 def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: float, start_s: float = 0) -> Shots:
@@ -95,10 +113,9 @@ def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: f
     chosen = selectors.DefaultSelector()
     lines = []
     for place, requests in enumerate(streams):
-        line = _Line(socket.create_connection(("127.0.0.1", port)), requests, pause_s)
-        line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line = _Line(port, chosen, requests, pause_s)
+        line.connect()
         line.due_s = time.perf_counter() + max(0.0, start_s - time.time()) + pause_s * place / len(streams)
-        chosen.register(line.socket, selectors.EVENT_READ, line)
         lines.append(line)
     refused: list[bytes] = []
     begun_s = time.perf_counter()
@@ -112,8 +129,7 @@ def drive(port: int, streams: Sequence[Sequence[bytes]], good: bytes, pause_s: f
             if answer is not None and good not in answer:
                 refused.append(answer[:400])
             if key.data.over:  # or the server would close it while the others go on
-                chosen.unregister(key.data.socket)
-                key.data.socket.close()
+                key.data.close()
     took_s = time.perf_counter() - begun_s
     wall_s = time.time() - time.perf_counter()
     return Shots(
