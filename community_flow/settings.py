@@ -48,6 +48,7 @@ class Settings:
     notify_url: str | None = None
     notify_key_file: Path | None = None
     demo: bool = False
+    fold: bool = True
     backup_dir: Path | None = None
     backup_keep: int = 14
     backup_passphrase_file: Path | None = None
@@ -69,6 +70,7 @@ class Settings:
             notify_url=_web_address(env, "FLOW_NOTIFY_URL"),
             notify_key_file=Path(env["FLOW_NOTIFY_KEY_FILE"]) if env.get("FLOW_NOTIFY_KEY_FILE") else None,
             demo=env.get("FLOW_DEMO", "") == "1",
+            fold=_one_of(env, "FLOW_FOLD", ("0", "1")) != "0",
             backup_dir=_path(env, "FLOW_BACKUP_DIR"),
             backup_keep=_whole(env, "FLOW_BACKUP_KEEP", 14, 1, 1_000),
             backup_passphrase_file=_path(env, "FLOW_BACKUP_PASSPHRASE_FILE"),

@@ -152,19 +152,41 @@ class MemoryFoldStore:
     def named(self, tx: None, triple: tuple[str, int, int]) -> Named | None:
         row = self.kept.get(triple)
         subject = subject_of(row) if row and row["kind"] != "correction" else None
-        return None if row is None or subject is None else Named(subject, key_of(row))
+        return None if row is None or subject is None else Named(subject, key_of(row), row.get("from_ms"))
 
     def counts(self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]) -> list[CountRow]:
-        first, last = span_ms
-        rows = [
-            CountRow(
-                key_of(row), row["t_ms"], (row["device"], row["boot"], row["seq"]), row["n"], row["from_ms"],
-                row["replaces"],
-            )
+        found = self._counts(gate, direction)
+        return [row for row in found if row.from_ms is None and span_ms[0] <= row.t_ms <= span_ms[1]]
+
+    def aggregates(
+        self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[CountRow]:
+        found = self._counts(gate, direction)
+        return [
+            row for row in found if row.from_ms is not None and row.t_ms >= span_ms[0] and row.from_ms <= span_ms[1]
+        ]
+
+    def replacing(
+        self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[Replacement]:
+        return [
+            Replacement((row["device"], row["boot"], row["seq"]), gate, direction, *row["replaces"])
+            for row in self._live_counts(gate, direction)
+            if row["replaces"] and span_ms[0] <= row["t_ms"] <= span_ms[1]
+        ]
+
+    def _live_counts(self, gate: str, direction: str) -> Iterator[Row]:
+        return (
+            row
             for row in self.live()
             if row["kind"] == "count" and (row["gate"], row["direction"]) == (gate, direction)
-            if row["t_ms"] >= first and (row["t_ms"] if row["from_ms"] is None else row["from_ms"]) <= last
-        ]  # fmt: skip
+        )
+
+    def _counts(self, gate: str, direction: str) -> list[CountRow]:
+        rows = [
+            CountRow(key_of(row), row["t_ms"], (row["device"], row["boot"], row["seq"]), row["n"], row["from_ms"])
+            for row in self._live_counts(gate, direction)
+        ]
         return sorted(rows, key=lambda each: each.key)
 
     def counted(self, tx: None, community: str, gate: str) -> bool:

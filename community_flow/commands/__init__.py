@@ -16,6 +16,7 @@ from community_flow.settings import BadSetting, Settings
 COMMANDS = {
     "init": "community_flow.commands.server:init",
     "serve": "community_flow.commands.server:serve",
+    "worker": "community_flow.commands.worker:worker",
     "user": "community_flow.commands.users:user",
     "token": "community_flow.commands.users:token",
     "audit": "community_flow.commands.audit:audit",

@@ -39,14 +39,13 @@ class StoredEnds:
 
 @dataclass(frozen=True, slots=True)
 class CountRow:
-    """A live count report as it was kept; ``replaces`` is (boot, from, to)."""
+    """A live count report as it was kept; ``from_ms``, of an aggregate only, is event time like ``t_ms``."""
 
     key: bytes
     t_ms: int
     triple: Triple
     n: int
     from_ms: int | None
-    replaces: tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,11 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a report that a correction names is about."""
+    """What a report that a correction names is about: the subject, its key, and since when it speaks (an aggregate)."""
 
     subject: str
     key: bytes
+    from_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -177,7 +177,19 @@ class FoldReports(Protocol):
     def counts(
         self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
     ) -> list[CountRow]:
-        """Live counts that lie in, or reach into, a span; sorted by key."""
+        """Live single counts in a span; sorted by key."""
+        ...
+
+    def aggregates(
+        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[CountRow]:
+        """Live aggregates that lie in, or reach into, a span; sorted by key."""
+        ...
+
+    def replacing(
+        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[Replacement]:
+        """What live counts of a span stand for."""
         ...
 
     def counted(self, tx: Transaction, community: str, gate: str) -> bool:

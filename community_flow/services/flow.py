@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 LIVE_SLICE_S = 0.02
 """On SQLite everybody else who writes waits for a slice to end."""
 FLOOD_SLICE_S = 0.5
-LEAST_REST_S, LONGEST_REST_S = 0.05, 0.25
+LEAST_REST_S, LONGEST_REST_S = 0.05, 0.2
+AGAIN_S = 5
+"""After a failure: the store may be away for a while."""
 LEAST_SUBJECTS, MOST_SUBJECTS = 8, 512
 """A slice has a cost of its own, so very small ones only make everybody wait longer."""
 LOOKS, LOOK_AGAIN_S = 5, 0.1
@@ -59,9 +61,13 @@ class Flow:
         self.db, self.registry, self.signals, self.clock = db, registry, signals, clock
         self.queue, self.reports, self.rows, self.bulk = queue, reports, rows, bulk
         self.after_fold: list[AfterFold] = []
+        """Called in the transaction of a slice, with what it changed. What they write is committed with it or not at
+        all, so a crash repeats neither; a slice that changed nothing, a report that came twice, a rebuild and a check
+        call none. A notification that is written by a hook is therefore written once for each change."""
         self._people, self._ledger = PeopleFold(reports, rows), LedgerFold(reports, rows)
         self._bulk = BulkFold(bulk)
         self._rules: dict[str, tuple[Journal, Rulebook]] = {}
+        self._subjects: dict[str, int] = {}
 
     def drain(self, community: str | None = None, slice_s: float = FLOOD_SLICE_S) -> int:
         """Fold until nothing is marked; gives the number of slices. For loads, rebuilds and tests."""
@@ -83,7 +89,7 @@ class Flow:
     ) -> int:
         """Fold one community in slices of about ``slice_s`` until nothing is marked (or ``stop``, or another folds);
         ``rest`` is called after each slice with how long that took."""
-        slices, subjects = 0, LEAST_SUBJECTS
+        slices, subjects = 0, self._subjects.get(community, LEAST_SUBJECTS)
         while not stop():
             with self.db.write() as tx:
                 begun = time.perf_counter()  # how long others were before us says nothing about our slices
@@ -99,6 +105,7 @@ class Flow:
                 subjects = min(MOST_SUBJECTS, subjects * 2)
             elif took_s > slice_s:
                 subjects = max(LEAST_SUBJECTS, subjects // 2)
+            self._subjects[community] = subjects
             rest(took_s)
         return slices
 
@@ -208,6 +215,9 @@ class Flow:
         if about is None:
             return  # not here yet: when it comes it is found to be corrected
         marks = [Mark(about.subject, about.key, about.key, "correction")]
+        if about.from_ms is not None:  # the passages that it took are free again
+            reached = key_at(about.from_ms - REACH_MS), key_at(key_t_ms(about.key) + REACH_MS)
+            marks = [Mark(about.subject, *reached, "correction")]
         aggregate = self.rows.replacement_of(tx, triple)
         if aggregate is not None:
             marks += self._uncovered(tx, community, aggregate)
@@ -277,8 +287,12 @@ class FoldWorker:
         self._thread = threading.Thread(target=self.run, name="fold", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Fold no further slice; may be called from a signal's handler."""
         self._ending.set()
+
+    def stop(self) -> None:
+        self.end()
         if self._thread is not None:
             self._thread.join(10)
 
@@ -289,12 +303,13 @@ class FoldWorker:
             try:
                 self._turn()
             except Exception:
-                log.exception("fold failed; trying again in 5 s")
-                self._ending.wait(5)
+                log.exception("fold failed; trying again in %s s", AGAIN_S)
+                self._ending.wait(AGAIN_S)
             # Reports come first: between turns whoever takes them in has the writer and the processor to itself, and
             # the marks of that time are folded together. Somebody at the gate still sees the number move at once.
             self._ending.wait(min(LONGEST_REST_S, max(LEAST_REST_S, 2 * (time.monotonic() - begun))))
-            self.signals.wait(self.pause_s)
+            if not self._ending.is_set():
+                self.signals.wait(self.pause_s)
 
     def _rest(self, took_s: float) -> None:
         """In a flood turns hardly end, so there the same holds between slices."""

@@ -22,6 +22,7 @@ from community_flow.domain.ledger import (
     state_text,
     step_after,
     surplus,
+    turned_back,
 )
 from community_flow.domain.passages import Triple, triple_id
 from community_flow.domain.rulebook import Rulebook
@@ -65,18 +66,22 @@ class LedgerFold:
             if gate not in rules.watched_gates and not self.reports.counted(tx, changed.community, gate):
                 continue  # nobody ever counted here
             stands_for = self._replacements(tx, changed.community, gate, direction, spans)
-            for span in _merged(spans):
+            for span in _merged(self._widened(tx, changed.community, gate, direction, span) for span in _merged(spans)):
                 self._settle(tx, rules, (gate, direction), span, stands_for, changed)
+
+    def _widened(self, tx: Transaction, community: str, gate: str, direction: str, span: Span) -> Span:
+        """The span with the windows of the aggregates in it, whether they stand now or only did before."""
+        for row in self.reports.aggregates(tx, community, gate, direction, span):
+            if row.t_ms <= span[1] and row.from_ms is not None:
+                span = min(span[0], max(0, row.from_ms - REACH_MS)), max(span[1], row.t_ms + REACH_MS)
+        return span
 
     def _replacements(
         self, tx: Transaction, community: str, gate: str, direction: str, spans: list[Span]
     ) -> Sequence[Replacement]:
         """Note what aggregates in these spans stand for; ``spans`` grows by the counts they replace."""
         for span in list(spans):
-            for count in self.reports.counts(tx, community, gate, direction, span):
-                if count.replaces is None:
-                    continue
-                row = Replacement(count.triple, gate, direction, *count.replaces)
+            for row in self.reports.replacing(tx, community, gate, direction, span):
                 self.rows.add_replacements(tx, community, [row])
                 replaced = self.rows.replaced_span(tx, community, row)
                 if replaced is not None:
@@ -128,14 +133,21 @@ class _View:
     stands_for: Sequence[Replacement]
 
     def without_partners(self, span: Span) -> _Work | None:
-        """Where nobody passed, every count is a surplus, and nothing beside the change need be looked at."""
+        """Where nobody passed every count is a surplus, and where nobody was counted every passage was turned back:
+        nothing beside the change need be looked at."""
         around = (max(0, span[0] - NEAR_MS), span[1] + NEAR_MS + STEP_MS)
-        if self.parties(around) or self.aggregates(span):
+        if not self.parties(around):
+            found = [surplus(count, count.n) for count in self.counts(span) if count.n]
+        elif not self.counts(around):
+            # A count that is gone may have had any of these for its partner.
+            span = (max(0, span[0] - REACH_MS), span[1] + REACH_MS)
+            found = [turned_back(party, party.n) for party in self.parties(span) if party.n and party.watched]
+        else:
             return None
-        # A state is kept only where somebody passed shortly before; those before the change are none of its business.
-        after = (span[0] + 1, around[1])
-        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, after)
-        found = [surplus(count, count.n) for count in self.counts(span) if count.n]
+        if self.aggregates(span):
+            return None
+        # A state is kept only where both were near; those before the change are none of its business.
+        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, (span[0] + 1, around[1]))
         return _Work(span, span[0], frozenset(), frozenset(), found, old, {})
 
     def settled(self, span: Span) -> _Work:
@@ -190,19 +202,18 @@ class _View:
 
     def counts(self, span: Span) -> list[Count]:
         """Single counts within a span that stand."""
-        return [each for each in self._all(span) if each.from_ms is None and span[0] <= each.t_ms <= span[1]]
+        return self._standing(self.fold.reports.counts(self.tx, self.community, *self.side, span))
 
     def aggregates(self, span: Span) -> list[Count]:
         """Aggregates that stand and whose window meets a span."""
         reached = (max(0, span[0] - REACH_MS), span[1] + REACH_MS)
-        return [each for each in self._all(reached) if each.from_ms is not None]
+        return self._standing(self.fold.reports.aggregates(self.tx, self.community, *self.side, reached))
 
     def parties(self, span: Span) -> list[Party]:
         rows = self.fold.rows.parties(self.tx, self.community, *self.side, span)
         return [_watched(party, self.rules, self.side[0]) for party in rows]
 
-    def _all(self, span: Span) -> list[Count]:
-        rows = self.fold.reports.counts(self.tx, self.community, *self.side, span)
+    def _standing(self, rows: Iterable[CountRow]) -> list[Count]:
         return _standing(rows, self.rules, self.side[0], self.stands_for)
 
 

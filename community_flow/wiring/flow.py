@@ -67,4 +67,5 @@ def wire(core: Core, app: Flask) -> None:
 
     parts = flow_parts(core)
     app.register_blueprint(passages.blueprint(parts.passages))
-    core.background.append(FoldWorker(parts.flow, core.signals, crowded=core.db.crowded).start)
+    if core.settings.fold or core.db.is_sqlite:  # on SQLite nobody else could
+        core.background.append(FoldWorker(parts.flow, core.signals, crowded=core.db.crowded).start)

@@ -41,10 +41,16 @@ def review_parts(core: Core) -> ReviewParts:
     return found
 
 
+def watch_folds(core: Core) -> Watch:
+    """Whoever folds looks at what it changed; the watch is to be started by the caller."""
+    watch = review_parts(core).watch
+    flow_parts(core).flow.after_fold.append(lambda tx, changed: _folded(watch, tx, changed))
+    return watch
+
+
 def wire(core: Core, app: Flask) -> None:
     parts = review_parts(core)
-    flow_parts(core).flow.after_fold.append(lambda tx, changed: _folded(parts.watch, tx, changed))
-    core.background.append(parts.watch.start)
+    core.background.append(watch_folds(core).start)
     pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
     names = review_pages.Names(core.db, core.registry, pseudonyms)
     tray = ingest_parts(core).tray

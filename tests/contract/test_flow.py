@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection, text
 
+from community_flow.adapters.sql.tables_flow import flow_hours, visits, voids
+from community_flow.domain.marks import Mark
+from community_flow.domain.passages import GREATEST_KEY, LEAST_KEY
 from community_flow.domain.places import Device, Gate, Household, Pass, Person, Zone
+from community_flow.ports.flow import Changed
 from community_flow.services.registry import Change
 from community_flow.wiring.core import Core
 from tests.factories import small_community
@@ -236,3 +241,98 @@ def test_a_fold_that_fails_leaves_its_marks_and_nothing_else(kit: FlowKit) -> No
     kit.flow.after_fold.clear()
     kit.flow.drain()
     assert len(kit.listed("passages")) == 1
+
+
+def test_what_a_hook_writes_is_written_once_whatever_happens(kit: FlowKit) -> None:
+    """A notification, say: not again for a re-fold, a repeated report, a rebuild, a check, or after a crash."""
+    with kit.core.db.write() as tx:
+        tx.exec_driver_sql("CREATE TABLE told (id text)")
+    crash = [True]
+
+    def tell(tx: Connection, changed: Changed) -> None:
+        for row in changed.added.passages:
+            tx.execute(text("INSERT INTO told VALUES (:id)"), {"id": row.id})
+
+    def fail_once(*_: object) -> None:
+        if crash:
+            crash.clear()
+            raise RuntimeError("killed")
+
+    kit.flow.after_fold += [tell, fail_once]
+    first, second = scan(T, CARD), scan(T + HOUR_MS, CARD, direction="out")
+    kit.keep([first])
+    with pytest.raises(RuntimeError, match="killed"):
+        kit.flow.drain()
+    kit.fold(second, first)
+    kit.fold(first, second)
+    with kit.core.db.write() as tx:
+        kit.flow.queue.put(tx, "garden", [Mark(CARD, LEAST_KEY, GREATEST_KEY, "test")])
+    kit.flow.drain()
+    with kit.core.db.write() as tx:
+        kit.flow.rebuild(tx, "garden")
+    assert kit.flow.check("garden") == []
+    with kit.core.db.read() as tx:
+        told = list(tx.execute(text("SELECT id FROM told ORDER BY id")).scalars())
+    assert told == sorted([identity(first), identity(second)])
+
+
+def test_a_check_names_the_tables_that_differ_and_a_rebuild_mends_them(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD), scan(T + HOUR_MS, CARD, direction="out"), count(T), scan(T + HOUR_MS, WANG, "west"))
+    before = kit.fingerprint()
+    with kit.core.db.write() as tx:
+        tx.execute(visits.update().values(left_ms=T))
+        tx.execute(flow_hours.delete())
+        tx.execute(voids.insert().values(community="garden", device="d_x", boot=1, seq=1))
+    assert kit.flow.check("garden") == ["voids", "visits", "flow_hours"]
+    with kit.core.db.write() as tx:
+        kit.flow.rebuild(tx, "garden")
+    assert kit.fingerprint() == before
+
+
+def test_a_check_folds_what_waits_for_itself_only(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD))
+    kit.keep([scan(T + HOUR_MS, CARD, direction="out"), count(T)])
+    before = kit.fingerprint()
+    assert kit.flow.check("garden") == []
+    assert kit.fingerprint() == before
+    kit.flow.drain()
+    assert len(kit.listed("passages")) == 2
+
+
+def test_a_rebuild_of_one_community_leaves_the_others_alone(kit: FlowKit) -> None:
+    small_community(kit.core, "orchard")
+    kit.fold(scan(T, CARD), scan(T, "ps_" + "07" * 16, community="orchard", device="d_eeeeeeeeeeee"))
+    with kit.core.db.write() as tx:
+        kit.flow.rebuild(tx, "garden")
+    assert kit.flow.check("garden") == []
+    assert kit.flow.check("orchard") == []
+    with kit.core.db.read() as tx:
+        assert kit.flow.fingerprint(tx, "orchard")["passages"][0] == 1
+
+
+def test_readers_see_the_old_tables_until_a_rebuild_is_committed(kit: FlowKit) -> None:
+    kit.fold(scan(T, CARD))
+    with kit.core.db.write() as tx:
+        kit.flow.rebuild(tx, "garden")
+        assert [row.id for row in kit.listed("visits")] != []
+    with pytest.raises(RuntimeError, match="power cut"):
+        _cut_short(kit)
+    assert kit.flow.check("garden") == []
+
+
+def _cut_short(kit: FlowKit) -> None:
+    with kit.core.db.write() as tx:
+        kit.flow.rebuild(tx, "garden")
+        raise RuntimeError("power cut")
+
+
+def test_a_report_that_is_late_at_a_gate_with_a_camera_moves_only_its_neighbours(kit: FlowKit) -> None:
+    """Of two minutes without silence only what is near is read and written again."""
+    bodies = [count(T + 5_000 * place) for place in range(24)]
+    kit.fold(*bodies, *(scan(T + 5_000 * place, WANG if place % 2 else CARD, "west") for place in range(12, 24)))
+    seen: list[Changed] = []
+    kit.flow.after_fold.append(lambda _, changed: seen.append(changed))
+    kit.fold(scan(T + 20_000, CARD, "west"))
+    moved = [row.row.at_ms - T for changed in seen for row in (*changed.ledger_removed, *changed.ledger_added)]
+    assert moved == [10_000]
+    assert kit.flow.check("garden") == []

@@ -9,7 +9,6 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     delete,
     exists,
@@ -24,7 +23,7 @@ from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import RELAY_MS, TOKEN_EPOCH_MS, Shown
 from community_flow.domain.marks import GATE, JOURNAL, Mark, credential, report_subject, scan_subject
 from community_flow.domain.passages import Scan, Triple, report_key
-from community_flow.ports.flow import Census, CountRow, Kin, Named, Stretch
+from community_flow.ports.flow import Census, CountRow, Kin, Named, Replacement, Stretch
 
 MOST_SIDE_MARKS = 200
 """Marks of one gate and direction in one slice."""
@@ -182,9 +181,17 @@ class SqlFoldReports:
     def named(self, tx: Connection, triple: Triple) -> Named | None:
         device, boot, seq = triple
         row = tx.execute(
-            select(r.kind, r.t_ms, r.gate, r.direction, r.person, r.pass_ref, r.tag_ref, r.body).where(
-                r.device == device, r.boot == boot, r.seq == seq, r.held.is_(False)
-            )
+            select(
+                r.kind,
+                r.t_ms,
+                r.gate,
+                r.direction,
+                r.person,
+                r.pass_ref,
+                r.tag_ref,
+                r.body,
+                (r.from_ms - r.skew_ms).label("start_ms"),
+            ).where(r.device == device, r.boot == boot, r.seq == seq, r.held.is_(False))
         ).first()
         if row is None or row.kind == "correction":
             return None
@@ -198,20 +205,37 @@ class SqlFoldReports:
             tag_ref=row.tag_ref,
             zone=body_of(row.body).zone,
         )
-        return None if subject is None else Named(subject, report_key(row.t_ms, *triple))
+        return None if subject is None else Named(subject, report_key(row.t_ms, *triple), row.start_ms)
 
     def counts(
         self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
     ) -> list[CountRow]:
-        first, last = span_ms
-        single = and_(r.n.is_not(None), r.from_ms.is_(None), r.t_ms.between(first, last))
-        aggregate = and_(r.from_ms.is_not(None), r.t_ms >= first, r.from_ms - r.skew_ms <= last)
-        rows: list[Row[Any]] = []
-        for reach in (single, aggregate):  # two queries, because each has an index of its own
-            columns = select(r.t_ms, r.device, r.boot, r.seq, r.n, r.from_ms, r.skew_ms, r.body)
-            here = and_(r.community == community, r.gate == gate, r.direction == direction, r.kind == "count")
-            rows += tx.execute(columns.where(here, reach, live()))
-        return sorted((_count(row) for row in rows), key=lambda each: each.key)
+        single = and_(r.n.is_not(None), r.from_ms.is_(None), r.t_ms.between(*span_ms))
+        rows = tx.execute(select(*COUNT_COLUMNS).where(_side(community, gate, direction), single, live()))
+        return sorted((_count(*row) for row in rows), key=_key)
+
+    def aggregates(
+        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[CountRow]:
+        # The device wrote the start by its own clock, like `at`.
+        start_ms = r.from_ms - r.skew_ms
+        here = and_(
+            _side(community, gate, direction), r.from_ms.is_not(None), r.t_ms >= span_ms[0], start_ms <= span_ms[1]
+        )
+        rows = tx.execute(select(*COUNT_COLUMNS, start_ms).where(here, live()))
+        return sorted((_count(*row) for row in rows), key=_key)
+
+    def replacing(
+        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
+    ) -> list[Replacement]:
+        told = and_(_side(community, gate, direction), r.n.is_not(None), r.t_ms.between(*span_ms))
+        rows = tx.execute(
+            select(r.device, r.boot, r.seq, r.body).where(told, r.body.contains('"replaces"'), live())
+        ).all()
+        found = [((device, boot, seq), body_of(body).replaces) for device, boot, seq, body in rows]
+        return [
+            Replacement(triple, gate, direction, named.boot, named.from_, named.to) for triple, named in found if named
+        ]
 
     def counted(self, tx: Connection, community: str, gate: str) -> bool:
         any_ = select(r.seq).where(r.community == community, r.gate == gate, r.n.is_not(None), r.kind == "count")
@@ -263,13 +287,19 @@ def named_in(text: str | None) -> tuple[int, int] | None:
     return None if of is None else (of.boot, of.seq)
 
 
-def _count(row: Row[Any]) -> CountRow:
-    replaces = body_of(row.body).replaces
-    span = None if replaces is None else (replaces.boot, replaces.from_, replaces.to)
-    triple = (row.device, row.boot, row.seq)
-    # The device wrote the start by its own clock, like `at`.
-    from_ms = None if row.from_ms is None else row.from_ms - row.skew_ms
-    return CountRow(report_key(row.t_ms, *triple), row.t_ms, triple, row.n, from_ms, span)
+COUNT_COLUMNS = (r.t_ms, r.device, r.boot, r.seq, r.n)
+
+
+def _count(t_ms: int, device: str, boot: int, seq: int, n: int, from_ms: int | None = None) -> CountRow:
+    return CountRow(report_key(t_ms, device, boot, seq), t_ms, (device, boot, seq), n, from_ms)
+
+
+def _key(row: CountRow) -> bytes:
+    return row.key
+
+
+def _side(community: str, gate: str, direction: str) -> ColumnElement[bool]:
+    return and_(r.community == community, r.gate == gate, r.direction == direction, r.kind == "count")
 
 
 def _shown(row: Any) -> tuple[str, Shown]:
