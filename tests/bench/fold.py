@@ -1,54 +1,39 @@
-"""How fast reports become passages and visits, and what one late report costs as history grows.
+"""How fast reports become passages and visits: the rules alone, rebuilds of whole communities on both stores, and what
+reports and one late report cost as history grows.
 
-python -m tests.bench.fold [--json] [--quick]
+    python -m tests.bench.fold [--json] [--quick]
+
+Processor time of one core; on PostgreSQL that of its server process is counted too. There is no peer: a rebuild does
+nothing that another program does. The ratios of the table (largest to smallest history) are what must hold everywhere.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import random
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import msgspec
 
-from community_flow.adapters.keys import KeyRing
-from community_flow.adapters.sql.migrate import upgrade
 from community_flow.domain.fold import fold
 from community_flow.domain.journal import Entry, Journal
 from community_flow.domain.passages import Scan, report_key
-from community_flow.domain.places import Community, Device, Gate, Pass, Person, Zone
+from community_flow.domain.places import Community, Gate, Zone
 from community_flow.domain.rulebook import Rulebook
-from community_flow.services.registry import Change
-from community_flow.settings import Settings
-from community_flow.wiring.core import build_core
-from tests.factories import small_community
+from tests.bench._history import card, community, day_of, history, load, person
 from tests.fakes_flow import CAMERA, DAY_MS, DEVICE, MORNING_MS, FlowKit, count, scan
+from tests.services import Missing, postgresql_server
 
 HOUR_MS = 3_600_000
-PER_DAY = 8
-
-
-def person(number: int) -> str:
-    return "p_" + "".join("abcdefghijklmnopqrstuvwxyz234567"[number >> shift & 31] for shift in range(55, -5, -5))
-
-
-def card(number: int) -> str:
-    return "ps_" + number.to_bytes(16, "big").hex()
-
-
-def day_of(rng: random.Random, start_ms: int) -> Iterator[tuple[int, str, str]]:
-    """(time, gate, direction) of one person's day: out, in, the clinic, twice; a scan now and then lost."""
-    moments = sorted(rng.sample(range(start_ms, start_ms + 14 * HOUR_MS, 7_001), PER_DAY))
-    way = [("east", "out"), ("east", "in"), ("clinic-door", "in"), ("clinic-door", "out")] * 2
-    for t_ms, (gate, direction) in zip(moments, way, strict=True):
-        if rng.random() > 0.03:
-            yield t_ms, gate, direction
+QUICK = {"pure": 200, "rebuild": 60_000, "sizes": (2_000, 20_000)}
+FULL = {"pure": 1_000, "rebuild": 5_000_000, "sizes": (10_000, 100_000, 1_000_000, 10_000_000)}
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def pure(people: int, days: int) -> float:
@@ -83,75 +68,80 @@ def _entries() -> list[Entry]:
     ]
 
 
-@contextmanager
-def store(people: int) -> Iterator[FlowKit]:
-    """A fresh SQLite installation with people and their cards."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder))
-        KeyRing(settings.data_dir / "keys").ensure()
-        upgrade(settings.store_url)
-        kit = FlowKit(build_core(settings))
-        small_community(kit.core)
-        changes = [Change("garden", "person", person(each), 0, Person()) for each in range(people)]
-        changes += [Change("garden", "pass", card(each), 0, Pass(person=person(each))) for each in range(people)]
-        camera = Device(names={"en": "West"}, gate="west", kind="camera")
-        kit.register(*changes, Change("garden", "device", CAMERA, 0, camera))
+def rebuilt(size: int, url: str | None = None) -> float:
+    """Reports a second and core of a full rebuild that replaces tables which are there already."""
+    with community(min(20_000, size // 100), url) as kit:
+        load(kit, history(min(20_000, size // 100)), size)
+        _rebuild(kit)
+        return size / _rebuild(kit)
+
+
+def _rebuild(kit: FlowKit) -> float:
+    with kit.core.db.write() as tx:
+        server = None if kit.core.db.is_sqlite else tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        before = _spent_s(server)
+        kit.flow.rebuild(tx, "garden")
+        after = _spent_s(server)
+    return after - before
+
+
+def _spent_s(server: int | None) -> float:
+    own = time.process_time()
+    if server is None:
+        return own
+    fields = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()
+    return own + (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def growing(sizes: tuple[int, ...]) -> Iterator[tuple[int, float, float, float]]:
+    """(reports kept, µs a report of a rebuild, ms of one late scan, ms of one late count) as one history grows.
+
+    The late ones are of its first day, and folded when all that came after is there."""
+    with community(100) as kit:
+        rows, kept = history(100), 0
+        for size in sizes:
+            load(kit, rows, size - kept)
+            kept = size
+            cost_s = _rebuild(kit)
+            yield size, cost_s / size * 1e6, _late_ms(kit, _late_scan), _late_ms(kit, _late_count)
+
+
+def _late_ms(kit: FlowKit, made: Callable[[int], dict[str, Any]]) -> float:
+    spent = []
+    for turn in range(5):
+        kit.keep([made(turn)])
+        before = time.process_time()
         kit.flow.drain()
-        yield kit
-        kit.core.db.close()
+        spent.append((time.process_time() - before) * 1000)
+    return median(spent)
 
 
-def stream(people: int, days: int, seed: int = 7) -> list[dict[str, Any]]:
-    """Reports of so many people and days: two scans in three, the rest counts of a camera."""
-    rng = random.Random(seed)
-    rows = []
-    for day in range(days):
-        start_ms = MORNING_MS + day * DAY_MS
-        for number in range(people):
-            for t_ms, gate, direction in day_of(rng, start_ms):
-                rows.append(scan(t_ms, card(number), gate, direction))
-            rows += [
-                count(rng.randrange(start_ms, start_ms + 14 * HOUR_MS), direction=rng.choice(("in", "out")))
-                for _ in range(PER_DAY // 2)
-            ]
-    return sorted(rows, key=lambda row: row["t_ms"])
+def _late_scan(turn: int) -> dict[str, Any]:
+    return scan(MORNING_MS + (turn + 1) * HOUR_MS + 12_345, card(turn), "clinic-door", "in", device="d_llllllllllll")
 
 
-def through_store(people: int, days: int) -> tuple[float, list[tuple[int, float]]]:
-    """Reports a second through the store, and [(reports kept, ms for one late report)]."""
-    rows = stream(people, days)
-    with store(people) as kit:
-        kit.keep_many(rows)
-        began = time.process_time()
-        kit.flow.drain()
-        speed = len(rows) / (time.process_time() - began)
-        late = [_late_ms(kit, people, day) for day in range(3)]
-        return speed, [(len(rows), median(late))]
-
-
-def _late_ms(kit: FlowKit, people: int, day: int) -> float:
-    """One report of the first day, folded when everything after it is there."""
-    row = scan(MORNING_MS + day * HOUR_MS + 12_345, card(day % people), "east", "out")
-    kit.keep([row])
-    began = time.perf_counter()
-    kit.flow.drain()
-    return (time.perf_counter() - began) * 1000
+def _late_count(turn: int) -> dict[str, Any]:
+    return count(MORNING_MS + (turn + 1) * HOUR_MS + 23_456, gate="east", device=CAMERA, boot=2)
 
 
 def measure(quick: bool) -> dict[str, dict[str, Any]]:
-    speed = pure(200 if quick else 1000, 20)
-    small, large = ((40, 5), (40, 40)) if quick else ((100, 10), (100, 200))
-    sql_speed, first = through_store(*small)
-    sql_large, second = through_store(*large)
-    (few, few_ms), (many, many_ms) = first[0], second[0]
-    return {
-        "fold_pure": _figure(round(speed), "reports/s per core", 50_000, speed >= 50_000),
-        "fold_sqlite": _figure(round(max(sql_speed, sql_large)), "reports/s per core", 20_000, sql_large >= 20_000),
-        "late_report_small_history": _figure(round(few_ms, 1), f"ms at {few} reports", None, True),
-        "late_report_large_history": _figure(
-            round(many_ms, 1), f"ms at {many} reports", round(3 * few_ms, 1), many_ms <= 3 * few_ms
-        ),
-    }
+    chosen: dict[str, Any] = QUICK if quick else FULL
+    size = chosen["rebuild"]
+    speed = pure(chosen["pure"], 20)
+    figures = {"fold_pure": _figure(round(speed), "reports/s per core", 50_000, speed >= 50_000)}
+    speed = rebuilt(size)
+    unit = f"reports/s per core, {size:,} reports"
+    figures["rebuild_sqlite"] = _figure(round(speed), unit, 50_000, speed >= 50_000)
+    with contextlib.suppress(Missing), postgresql_server() as url:
+        figures["rebuild_postgresql"] = _figure(round(rebuilt(size, url)), unit, None, True)
+    table = list(growing(chosen["sizes"]))
+    names = (("rebuild_report", "µs", 2.0), ("late_scan", "ms", 3.0), ("late_count", "ms", 3.0))
+    for place, (name, unit, most) in enumerate(names, 1):
+        for row in table:
+            figures[f"{name}_at_{row[0]}"] = _figure(round(row[place], 2), f"{unit} at {row[0]:,} reports", None, True)
+        ratio = table[-1][place] / table[0][place]
+        figures[f"{name}_growth"] = _figure(round(ratio, 2), "x from the first to the last", most, ratio <= most)
+    return figures
 
 
 def _figure(value: float, unit: str, bar: float | None, holds: bool) -> dict[str, Any]:
@@ -169,7 +159,7 @@ def main() -> None:
         return
     for name, figure in figures.items():
         mark = "ok" if figure["holds"] else "MISSED"
-        print(f"{name:28} {figure['value']:>12,} {figure['unit']:28} bar {figure['bar'] or '-':>8}  {mark}")
+        print(f"{name:28} {figure['value']:>12,} {figure['unit']:44} bar {figure['bar'] or '-':>8}  {mark}")
 
 
 if __name__ == "__main__":
