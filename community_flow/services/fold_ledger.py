@@ -136,6 +136,8 @@ class _View:
         """Where nobody passed every count is a surplus, and where nobody was counted every passage was turned back:
         nothing beside the change need be looked at."""
         around = (max(0, span[0] - NEAR_MS), span[1] + NEAR_MS + STEP_MS)
+        # A state is kept only where both were near: after the change none is left, those before stay as they are.
+        after = (span[0] + 1, around[1])
         if not self.parties(around):
             found = [surplus(count, count.n) for count in self.counts(span) if count.n]
         elif not self.counts(around):
@@ -146,8 +148,7 @@ class _View:
             return None
         if self.aggregates(span):
             return None
-        # A state is kept only where both were near; those before the change are none of its business.
-        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, (span[0] + 1, around[1]))
+        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, after)
         return _Work(span, span[0], frozenset(), frozenset(), found, old, {})
 
     def settled(self, span: Span) -> _Work:
