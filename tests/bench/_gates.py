@@ -60,9 +60,9 @@ def streams(tokens: list[str], boot: int, bodies: int, size: int = 1, apart_ms: 
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time of a process and all that came of it and still live."""
+    """Processor time of a process and all that came of it, also of what has ended meanwhile."""
     spent = (_stat(each) for each in _family(pid))
-    return sum(int(each[11]) + int(each[12]) for each in spent if each) / os.sysconf("SC_CLK_TCK")
+    return sum(sum(map(int, each[11:15])) for each in spent if each) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_bytes(pid: int) -> int:
@@ -79,6 +79,10 @@ def _family(pid: int) -> Iterator[int]:
         return  # ended meanwhile
     for child in children:
         yield from _family(int(child))
+
+
+def parent(pid: int) -> int:
+    return int(_stat(pid)[1])
 
 
 def _stat(pid: int) -> list[str]:

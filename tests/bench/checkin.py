@@ -46,8 +46,7 @@ from sensors import wire
 from tests.bench import _pretix
 from tests.bench._blast import blast, post
 from tests.bench._figures import Figure, options, shown
-from tests.bench._gates import MANAGER
-from tests.bench.mqtt import TICK_S
+from tests.bench._gates import MANAGER, cpu_s, parent
 from tests.conftest import prepared, serving
 from tests.factories import small_community
 from tests.services import postgresql_server, redis_server, wait_until
@@ -124,35 +123,12 @@ class Side:
         self.found.after_us.append(after_us)
 
     def _cpu_s(self) -> tuple[float, float]:
-        return tree_cpu_s(self.pid), tree_cpu_s(self.store_pid)
-
-
-def _parent(pid: int) -> int:
-    return int(_stat(pid)[1])
-
-
-def _stat(pid: int) -> list[str]:
-    """/proc/PID/stat from the state on; empty when the process has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def tree_cpu_s(root: int) -> float:
-    """Processor time of a process, of all below it, and of those below it that have ended."""
-    stats = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
-    wanted, found = [root], 0
-    while wanted:
-        pid = wanted.pop()
-        found += sum(map(int, stats[pid][11:15]))
-        wanted += [child for child, stat in stats.items() if stat and int(stat[1]) == pid]
-    return found * TICK_S
+        return cpu_s(self.pid), cpu_s(self.store_pid)
 
 
 def _postmaster(cluster: str) -> int:
     with psycopg.connect(cluster) as link:
-        return _parent(link.info.backend_pid)
+        return parent(link.info.backend_pid)
 
 
 # --- ours -----------------------------------------------------------------------------------------------------------
