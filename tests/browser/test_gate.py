@@ -465,6 +465,7 @@ def test_scans_survive_a_killed_browser(flow_world: World, chromium_path: str, b
             for number, card in enumerate(cards, 1):
                 typed(page, card)
                 soon(page, f"window.gate.queue.size === {number} && window.gate.desk.entries.length === {number}")
+            soon(page, "window.gate.queue.writing === 0")
             kill_browser(profile)
             page.evaluate("1")
 

@@ -19,6 +19,7 @@ export class Queue {
     this.store = store;
     this.rows = new Map();
     this.seq = 0;
+    this.writing = 0; // writes that are not on the phone's disk yet
   }
 
   /** Keep a report; {boot, seq}. `open` means that a guard still has to decide. */
@@ -40,8 +41,13 @@ export class Queue {
 
   async keep(id, row) {
     this.rows.set(String(keyOf(id)), row);
-    const hidden = await this.store.hide(row);
-    await this.store.change("queue", (queue) => queue.put(hidden, keyOf(id)));
+    this.writing += 1;
+    try {
+      const hidden = await this.store.hide(row);
+      await this.store.change("queue", (queue) => queue.put(hidden, keyOf(id)));
+    } finally {
+      this.writing -= 1;
+    }
   }
 
   /** The server cannot take this one at all: it stays here, to be seen, and holds nothing else up. */
