@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,16 @@ def family(root: int) -> list[int]:
     while more := {pid for pid, about in known.items() if about is not None and about[0] in found} - found:
         found |= more
     return sorted(found)
+
+
+def working_in(folder: Path) -> list[int]:
+    """Processes whose working folder this is."""
+    found = []
+    for each in Path("/proc").iterdir():
+        with suppress(OSError):
+            if each.name.isdecimal() and os.readlink(each / "cwd") == str(folder):
+                found.append(int(each.name))
+    return found
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
@@ -179,6 +190,20 @@ class PostgresPart(Part):
             "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100", *options,
         ]  # fmt: skip
         super().__init__(command, user=user)
+
+    def pids(self) -> list[int]:
+        """By the folder they work in: what the postmaster forked in its last moment has no parent when it is dead."""
+        return sorted({*super().pids(), *working_in(self.folder / "data")})
+
+    def kill_9(self) -> None:
+        """The postmaster first, so that nothing is forked any more, then all others, until none is left."""
+        assert self.process is not None
+        send([self.process.pid], signal.SIGKILL)
+        self.process.wait(20)
+        while left := self.pids():
+            send(left, signal.SIGKILL)
+            time.sleep(0.01)
+        self.kills += 1
 
     def ready(self) -> bool:
         return subprocess.run(self._is_ready, check=False).returncode == 0

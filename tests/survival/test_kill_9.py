@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from community_flow.settings import Settings
+from tests.conftest import prepared
 from tests.services import wait_until
 from tests.survival.judge import judge
-from tests.survival.parts import Part, PostgresPart, RedisPart, Web, running, send
+from tests.survival.parts import Part, PostgresPart, RedisPart, Web, Worker, running, send
 from tests.survival.senders import Load
 from tests.survival.world import made
 
@@ -99,3 +100,13 @@ def test_one_worker_of_the_web(settings: Settings, kills: int, seed: int) -> Non
         time.sleep(6)  # a worker that dies twice within seconds is taken for one that cannot start
 
     series(settings, web, web, kills, seed, kill_one)
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_a_worker(postgres: PostgresPart, tmp_path: Path, kills: int, seed: int) -> None:
+    """One of two that fold: what it was killed in the middle of is folded by the other, or by itself later."""
+    settings = Settings(data_dir=tmp_path / "var", database_url=postgres.url)
+    worker, other = Worker(settings), Worker(settings)
+    prepared(settings).db.close()
+    with running(other, worker):
+        series(settings, Web(settings), worker, kills, seed)
