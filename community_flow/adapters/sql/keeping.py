@@ -18,6 +18,8 @@ from typing import Any, cast
 
 import msgspec
 
+from community_flow.adapters.sql.boots import Boot, Entry, Triple, advance, plain_runs
+from community_flow.adapters.sql.device_news import tell_devices
 from community_flow.adapters.sql.driver import Driver, kind_of
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import reports
@@ -25,12 +27,8 @@ from community_flow.domain.passages import report_key
 from community_flow.domain.reports import HOLDS, Hold, KeptReport, Outcome, TrayItem
 from community_flow.ports.ingest import Kept, Prepared, SeenBefore, Submission
 
-Boot = tuple[str, int]
-Triple = tuple[str, int, int]
-Entry = Prepared | TrayItem | SeenBefore
 Seal = Callable[[str], Mapping[str, str]]
 
-PAGE = 5_000
 TOGETHER_MS = 600_000
 """Marks of one subject within one such stretch become one: the fold settles them in one go anyway."""
 
@@ -56,18 +54,9 @@ class Known(Exception):
     """A report that was taken for new is there already: nothing of this transaction may be kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Reports of one boot from ``first`` to ``last`` with none missing."""
-
-    boot: Boot
-    first: int
-    last: int
-
-
 @dataclass(slots=True)
 class Work:
-    """What a group of submissions comes to; `take` decides, `write` does it."""
+    """What a group of submissions comes to."""
 
     sql: Driver
     seal: Seal
@@ -207,37 +196,6 @@ def _held_back(row: KeptReport, hold: Hold) -> TrayItem:
     return TrayItem(row.community, row.device, row.boot, row.seq, row.received_ms, hold, HOLDS[hold], "", row.digest)
 
 
-def plain_runs(submissions: Iterable[Submission]) -> dict[str, Run]:
-    """Device -> its run, for devices that sent nothing but reports of one boot that follow each other."""
-    runs: dict[str, Run] = {}
-    others: set[str] = set()
-    for each in submissions:
-        run = None if each.device in others else _continued(runs.get(each.device), _run_of(each))
-        if run is None:
-            others.add(each.device)
-            runs.pop(each.device, None)
-        else:
-            runs[each.device] = run
-    return runs
-
-
-def _run_of(submission: Submission) -> Run | None:
-    entries = submission.entries
-    if not all(type(entry) is Prepared and entry.lost is None for entry in entries):
-        return None
-    boots = {entry.row.boot for entry in entries}  # type: ignore[union-attr]  # looked at above
-    seqs = [entry.row.seq for entry in entries]  # type: ignore[union-attr]
-    if len(boots) != 1 or seqs != list(range(seqs[0], seqs[0] + len(seqs))):
-        return None
-    return Run((submission.device, boots.pop()), seqs[0], seqs[-1])
-
-
-def _continued(before: Run | None, run: Run | None) -> Run | None:
-    if before is None or run is None:
-        return run
-    return Run(run.boot, before.first, run.last) if (before.boot, before.last + 1) == (run.boot, run.first) else None
-
-
 def lock_devices(sql: Driver, devices: Collection[str]) -> None:
     """Hold the status rows of these devices until the transaction ends."""
     if sql.is_sqlite:  # one writer anyway
@@ -256,162 +214,3 @@ def digests(sql: Driver, device: str, boot: int, seqs: list[int]) -> list[Any]:
     if sql.is_sqlite:
         return sql.rows(f"{query}IN (SELECT value FROM json_each(?))", device, boot, str(seqs))  # noqa: S608
     return sql.rows(f"{query}= ANY(?)", device, boot, seqs)
-
-
-# --- gaps ---------------------------------------------------------------------------------------------------------
-
-_MOVE_ON = (
-    "UPDATE device_boots SET through = ?, highest = ? WHERE device = ? AND boot = ? AND through = ? AND highest <= ?"
-)
-MOVE_ALL_ON = (
-    "UPDATE device_boots AS b SET through = u.last, highest = u.last FROM {u} WHERE b.device = u.device"
-    " AND b.boot = u.boot AND b.through = u.first - 1 AND b.highest <= u.last RETURNING b.device, b.boot, u.last"
-)
-RUN_COLUMNS = {"device": "text", "boot": "bigint", "first": "bigint", "last": "bigint"}
-_SET = (
-    "INSERT INTO device_boots (device, boot, through, highest) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (device, boot) DO UPDATE SET through = excluded.through, highest = excluded.highest"
-)
-
-
-def advance(sql: Driver, runs: Collection[Run], others: Iterable[Submission]) -> dict[Boot, int]:
-    """The highest seq of each boot below which nothing is missing, kept and given back."""
-    spans: dict[Boot, list[tuple[int, int]]] = defaultdict(list)
-    through = _move_on(sql, list(runs))
-    for run in runs:
-        if run.boot not in through:  # the first of its boot, or something is missing before it
-            spans[run.boot].append((run.first, run.last))
-    for each in others:
-        for entry in each.entries:
-            _, boot, seq = _triple(entry)
-            spans[each.device, boot].append((seq, seq))
-            if isinstance(entry, Prepared) and entry.lost:
-                spans[each.device, boot].append(entry.lost)
-    return through | {boot: _advance_boot(sql, boot, found) for boot, found in spans.items()}
-
-
-def _move_on(sql: Driver, runs: Sequence[Run]) -> dict[Boot, int]:
-    """Boots whose runs begin where the kept ones end, and their new ends."""
-    if sql.is_sqlite:
-        moved = [run for run in runs if sql.run(_MOVE_ON, run.last, run.last, *run.boot, run.first - 1, run.last)]
-        return {run.boot: run.last for run in moved}
-    if runs:
-        sql.together(MOVE_ALL_ON, RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs])
-    return {(device, boot): last for device, boot, last in sql.cursor.fetchall()} if runs else {}
-
-
-def _advance_boot(sql: Driver, boot: Boot, spans: list[tuple[int, int]]) -> int:
-    rows = sql.rows("SELECT through, highest FROM device_boots WHERE device = ? AND boot = ?", *boot)
-    before, highest = rows[0] if rows else (0, 0)
-    through = _run(before, spans)
-    if through > before and highest > through:
-        through = _run_stored(sql, boot, through)
-    highest = max(highest, through, *(last for _, last in spans))
-    if not rows or (through, highest) != (before, rows[0][1]):
-        sql.run(_SET, *boot, through, highest)
-    return through
-
-
-def _run_stored(sql: Driver, boot: Boot, through: int) -> int:
-    """Go on over what came before its time and waits beyond the gap that has just closed."""
-    while True:
-        rows = sql.rows(
-            "SELECT seq, CASE WHEN kind = 'gap' THEN body END FROM reports"
-            " WHERE device = ? AND boot = ? AND seq > ? UNION ALL"
-            " SELECT seq, NULL FROM tray WHERE device = ? AND boot = ? AND seq > ? ORDER BY 1 LIMIT ?",
-            *boot, through, *boot, through, PAGE,
-        )  # fmt: skip
-        reached = _run(through, [span for seq, body in rows for span in _spans(seq, body)])
-        if reached == through or len(rows) < PAGE:
-            return reached
-        through = reached
-
-
-def _triple(entry: Entry) -> Triple:
-    if isinstance(entry, Prepared):
-        return entry.row.device, entry.row.boot, entry.row.seq
-    return entry.device, entry.boot, entry.seq
-
-
-def _spans(seq: int, gap: str | None) -> list[tuple[int, int]]:
-    if gap is None:
-        return [(seq, seq)]
-    lost = msgspec.json.decode(gap)
-    return [(seq, seq), (lost["from"], lost["to"])]
-
-
-def _run(through: int, spans: Iterable[tuple[int, int]]) -> int:
-    """How far the unbroken run reaches from ``through`` over these spans."""
-    for first, last in sorted(spans):
-        if first > through + 1:
-            break
-        through = max(through, last)
-    return through
-
-
-# --- devices ------------------------------------------------------------------------------------------------------
-
-OUTCOMES = ("accepted", "duplicate", "rejected", "conflict")
-NEWS_COLUMNS = {
-    "heard_ms": "bigint", "report_ms": "bigint", "skew": "bigint", "n_accepted": "bigint", "n_duplicate": "bigint",
-    "n_rejected": "bigint", "n_conflict": "bigint", "held_more": "bigint", "forgeries": "bigint", "unknown": "bigint",
-    "clash_ms": "bigint", "name": "text",
-}  # fmt: skip
-_NEWS = (
-    "UPDATE device_status SET last_ms = COALESCE({heard_ms}, last_ms), last_report_ms = CASE"
-    " WHEN last_report_ms IS NULL OR last_report_ms < {report_ms} THEN {report_ms} ELSE last_report_ms END,"
-    " skew_ms = COALESCE({skew}, skew_ms), accepted = accepted + {n_accepted}, duplicates = duplicates + {n_duplicate},"
-    " rejected = rejected + {n_rejected}, conflicts = conflicts + {n_conflict}, held = held + {held_more},"
-    " forged = forged + {forgeries}, unknown_fields = unknown_fields + {unknown},"
-    " mismatch_ms = COALESCE({clash_ms}, mismatch_ms)"
-)
-_NEWS_EACH = _NEWS.format(**{name: f"?{place}" for place, name in enumerate(NEWS_COLUMNS, 1)}) + " WHERE device = ?12"
-NEWS_ALL = _NEWS.format(**{name: f"u.{name}" for name in NEWS_COLUMNS}) + " FROM {u} WHERE device = u.name"
-_STATUS = (
-    "UPDATE device_status SET queue = ?, version = ?, config = ?, faults = ?, counters = ?, status_ms = ?"
-    " WHERE device = ? AND (status_ms IS NULL OR status_ms <= ?)"
-)
-
-
-def tell_devices(sql: Driver, submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> None:
-    """Tallies and news of the devices that sent these."""
-    told = news_of(submissions, kept, forged)
-    if sql.is_sqlite:
-        sql.many(_NEWS_EACH, told)
-    elif told:
-        sql.together(NEWS_ALL, NEWS_COLUMNS, told)
-    sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
-
-
-def news_of(submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> list[list[Any]]:
-    """Rows of NEWS_COLUMNS, one a device."""
-    told: dict[str, list[Any]] = {}
-    for each, found in zip(submissions, kept, strict=True):
-        news = _news(each, found, forged.pop(each.device, 0))
-        told[each.device] = _joined(told[each.device], news) if each.device in told else news
-    return list(told.values())
-
-
-def _news(each: Submission, kept: Kept, forged: int) -> list[Any]:
-    """Values of NEWS_COLUMNS."""
-    held = [one.reason for one in kept.outcomes].count("held")
-    news, tally = each.news, [kept.tally.get(name, 0) for name in OUTCOMES]
-    return [
-        each.received_ms if news.heard else None, news.last_report_ms, news.skew_ms, *tally, held, forged,
-        news.unknown_fields, each.received_ms if "conflict" in kept.tally else None, each.device,
-    ]  # fmt: skip
-
-
-def _joined(before: list[Any], after: list[Any]) -> list[Any]:
-    """News of one device that sent two bodies: tallies add up, of the rest the later counts."""
-    found = [later if later is not None else earlier for earlier, later in zip(before, after, strict=True)]
-    found[1] = max((each for each in (before[1], after[1]) if each is not None), default=None)
-    found[3:10] = [earlier + later for earlier, later in zip(before[3:10], after[3:10], strict=True)]
-    return found
-
-
-def _status(each: Submission) -> tuple[Any, ...]:
-    status = each.news.status or {}
-    t_ms = status["t_ms"]
-    faults, counters = (msgspec.json.encode(status.get(name)).decode() for name in ("faults", "counters"))
-    return status["queue"], status["version"], status["config"], faults, counters, t_ms, each.device, t_ms

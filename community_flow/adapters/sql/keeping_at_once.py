@@ -13,22 +13,18 @@ from typing import Any
 import msgspec
 import psycopg
 
+from community_flow.adapters.sql.boots import MOVE_ALL_ON, RUN_COLUMNS, plain_runs
+from community_flow.adapters.sql.device_news import NEWS_ALL, NEWS_COLUMNS, news_of
 from community_flow.adapters.sql.driver import Driver, insert_chosen, recordset
 from community_flow.adapters.sql.keeping import (
     COUNT_COLUMNS,
     DIRTY_COLUMNS,
-    MOVE_ALL_ON,
-    NEWS_ALL,
-    NEWS_COLUMNS,
     REPORT_COLUMNS,
-    RUN_COLUMNS,
     Known,
     Seal,
     Work,
     count_values,
     kept_of,
-    news_of,
-    plain_runs,
 )
 from community_flow.ports.ingest import Kept, Submission
 

@@ -9,8 +9,9 @@ from dataclasses import asdict
 import msgspec
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from community_flow.adapters.sql.boots import Triple
 from community_flow.adapters.sql.driver import Driver
-from community_flow.adapters.sql.keeping import Seal, Triple, Work, digests
+from community_flow.adapters.sql.keeping import Seal, Work, digests
 from community_flow.adapters.sql.keeping_at_once import keep_at_once
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import device_tokens, references, reports
