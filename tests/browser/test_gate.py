@@ -209,7 +209,7 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, 
     soon(page, "window.gate.link.online === false")
     for card in cards[:4]:
         typed(page, card)
-        soon(page, f"window.gate.queue.size === {cards.index(card) + 1}")
+        soon(page, f"window.gate.queue.size === {cards.index(card) + 1} && window.gate.queue.writing === 0")
     page.wait_for_selector("#result", state="hidden")
     assert "Offline" in page.inner_text("#net")
     assert "4 waiting" in page.inner_text("#say-hint")
@@ -218,7 +218,7 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, 
     assert page.evaluate("window.gate.queue.size") == 4
     for card in cards[4:]:
         typed(page, card)
-    soon(page, "window.gate.queue.size === 6")
+    soon(page, "window.gate.queue.size === 6 && window.gate.queue.writing === 0")
     assert all(of_person(flow_world, name) == [] for name in names)
     gate.set_offline(False)
     soon(page, "window.gate.queue.size === 0", seconds=15)
