@@ -292,7 +292,7 @@ def main() -> None:
     if chosen.setup_peer:
         _pretix.set_up()
         return
-    sizes = Sizes(3, 100, 8) if chosen.quick else Sizes(5, 600, 40)
+    sizes = Sizes(3, 100, 8) if chosen.quick else Sizes(5, 600, 20)
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), sizes)
     print(shown(found, chosen.json))
