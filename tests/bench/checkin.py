@@ -218,7 +218,7 @@ def our_side(cluster: str, redis: str, folder: Path, sizes: Sizes) -> Iterator[S
         yield Side(
             urlsplit(server.url).port or 0, server.pid, _postmaster(cluster), b'"accepted"',
             lambda turn: gate.streams(turn, sizes.ours if turn else 10),
-            lambda: wait_until(folded, "the fold of these scans", 300),
+            lambda: wait_until(folded, "the fold of these scans", 600),
         )  # fmt: skip
         _check_ours(core, DEVICES * (sizes.rounds * sizes.ours + 10))
     core.db.close()
@@ -292,7 +292,7 @@ def main() -> None:
     if chosen.setup_peer:
         _pretix.set_up()
         return
-    sizes = Sizes(3, 100, 8) if chosen.quick else Sizes(5, 600, 20)
+    sizes = Sizes(3, 100, 8) if chosen.quick else Sizes(5, 250, 20)
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), sizes)
     print(shown(found, chosen.json))
