@@ -93,13 +93,16 @@ class LineBorder:
     most_margin = math.inf
 
     def __init__(self, line: Line, width: int, height: int) -> None:
-        self._x1, self._y1 = line.x1 * width, line.y1 * height
-        self._dx, self._dy = (line.x2 - line.x1) * width, (line.y2 - line.y1) * height
+        # Always reckoned from the same end: whichever way a line was drawn, rounding falls alike on both sides.
+        (x1, y1), (x2, y2) = sorted(((line.x1, line.y1), (line.x2, line.y2)))
+        self._sign = 1 if (x1, y1) == (line.x1, line.y1) else -1
+        self._x1, self._y1 = x1 * width, y1 * height
+        self._dx, self._dy = (x2 - x1) * width, (y2 - y1) * height
         self._length = math.hypot(self._dx, self._dy)
 
     def offset(self, x: float, y: float) -> float:
         """Positive on the right-hand side (the picture's y points down)."""
-        return (self._dx * (y - self._y1) - self._dy * (x - self._x1)) / self._length
+        return self._sign * (self._dx * (y - self._y1) - self._dy * (x - self._x1)) / self._length
 
     def passed_at(self, x: float, y: float) -> bool:
         along = (x - self._x1) * self._dx + (y - self._y1) * self._dy

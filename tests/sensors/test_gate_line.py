@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from sensors.gate_line import BadLine, GateLine, Line
@@ -103,7 +103,9 @@ def test_crossings_of_one_track_over_a_line_through_the_whole_picture_alternate(
     assert all(one != other for one, other in pairwise(directions))
 
 
+@settings(max_examples=1_000)
 @given(some.lists(some.tuples(some.floats(0, 100), some.floats(0, 100)), min_size=2, max_size=40))
+@example([(0.0, 10.0), (67.875, 10.0)])  # exactly through the line's end
 def test_a_line_drawn_the_other_way_swaps_in_and_out_and_nothing_else(path: list[Point]) -> None:
     forth = crossings(Line(0.4, 0.1, 0.6, 0.9), path)
     back = crossings(Line(0.6, 0.9, 0.4, 0.1), path)
