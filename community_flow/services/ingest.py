@@ -36,6 +36,8 @@ _t_ms = attrgetter("t_ms")
 NO_TIME = 0
 """What a server answers that does not know the time: the device keeps the offset that it has measured before."""
 
+MOST_KEYS = 50_000
+
 BYTES_PER_COST = 16_384
 """A large body costs its device more of its allowance than a small one."""
 
@@ -64,6 +66,7 @@ class Ingest:
     ) -> None:
         """``knows_time`` is false while the server's own clock is not believed."""
         self.knows_time, self.lanes = knows_time, Lanes()
+        self._keys: tuple[object, dict[bytes, bytes]] = None, {}
         self.db, self.trust, self.labelling, self.store, self.committer = db, trust, labelling, store, committer
         self.limits, self.recent, self.meter, self.clock = limits, recent, meter, clock
 
@@ -154,11 +157,24 @@ class Ingest:
         }
 
     def _look_up(self, batch: Batch) -> Batch:
-        keys, references = self.labelling.wanted_keys(batch), self.labelling.wanted_references(batch)
-        if not keys and not references:
+        wanted, references = self.labelling.wanted_keys(batch), self.labelling.wanted_references(batch)
+        if not wanted and not references:
             return batch
+        remembered = self._remembered_keys()
+        known = {ref: remembered[ref] for ref in wanted if ref in remembered}
+        if len(known) == len(wanted) and not references:
+            return batch.with_found(known, {})
         with self.db.read() as tx:
-            return batch.with_found(self.store.public_keys(tx, keys), self.store.references(tx, references))
+            found = self.store.public_keys(tx, wanted - known.keys())
+            remembered.update(found)
+            return batch.with_found(known | found, self.store.references(tx, references))
+
+    def _remembered_keys(self) -> dict[bytes, bytes]:
+        """Public keys that were found since the registry last changed; that one is missing is never remembered."""
+        stamp = self.trust.stamp()
+        if stamp != self._keys[0] or len(self._keys[1]) > MOST_KEYS:
+            self._keys = stamp, {}
+        return self._keys[1]
 
     def _tell(self, device: Trusted, kept: Kept) -> None:
         self.meter.add("bodies_total")

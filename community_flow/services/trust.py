@@ -77,6 +77,10 @@ class Trust:
                 self._known[key] = _Known(trusted, now_ms, stamp)
         return trusted
 
+    def stamp(self) -> object:
+        """What changes whenever a token or the registry does, noticed within REMEMBER_MS."""
+        return self._stamp_at(self.clock.now_ms())
+
     def _stamp_at(self, now_ms: int) -> object:
         """What changes whenever a token or the registry does; not older than REMEMBER_MS."""
         with self._lock:
