@@ -136,9 +136,7 @@ def test_a_token_is_good_as_soon_as_it_is_made(world: World, times: int) -> None
 
 
 def test_a_page_learns_what_another_process_folded(world: World) -> None:
-    """Another process folds and says so; whichever worker shows the page must not answer "nothing new"."""
-    if world.settings.database_url is None:
-        pytest.skip("one process serves and folds on SQLite: FLOW_SHARED_DATA is not needed, neither is this")
+    """Whoever folds says so; whichever worker shows the page must not answer "nothing new"."""
     token = world.core.accounts.make_token(an_account(world.core, Role.MANAGER).account, "test", "test")
     path = "/live/now?community=garden"
     made = ingest_parts(world.core).devices.enrol(MANAGER, "garden", "camera", "west")
