@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from typing import Any, Protocol
 
 from sensors import __version__, faults
@@ -27,7 +26,6 @@ class Desk:
         self, outbox: Outbox, clock: DeviceClock, config: int = 1, ingest_key: IngestKey | None = None
     ) -> None:
         self._outbox, self._clock, self._config, self._key = outbox, clock, config, ingest_key
-        self._counters: Counter[str] = Counter({"in": 0, "out": 0})
         self._faults: set[str] = set()
         self._lock = threading.Lock()
         self.news = threading.Event()
@@ -37,15 +35,13 @@ class Desk:
         self, gate: str, direction: Direction, n: int = 1, confidence: float | None = None, at_ms: int | None = None
     ) -> bool:
         """``n`` bodies went over; False when the disk had no room for it (which is told as a gap later)."""
-        kept = self._keep(
+        return self._keep(
             lambda boot, seq, now, skew: Count(
                 boot=boot, seq=seq, at=now if at_ms is None else at_ms, skew_ms=skew,
                 gate=gate, direction=direction, n=n,
                 confidence=None if confidence is None else round(min(max(confidence, 0.0), 1.0), 3),
             )
         )  # fmt: skip
-        self._note(direction, n if kept else 0)
-        return kept
 
     def scan(
         self,
@@ -61,14 +57,12 @@ class Desk:
             carrier: dict[str, Any] = {f"{name}_" if name == "pass" else name: value for name, value in content.items()}
         else:
             carrier = {"sealed": seal(content, self._key)}
-        kept = self._keep(
+        return self._keep(
             lambda boot, seq, now, skew: Scan(
                 boot=boot, seq=seq, at=now if at_ms is None else at_ms, skew_ms=skew, gate=gate, direction=direction,
                 method=method, decision="allow", reason="free_flow", passed=passed, **carrier,
             )
         )  # fmt: skip
-        self._note("scans", int(kept))
-        return kept
 
     def reading(self, subject: dict[str, str], quantity: str, value: float, unit: str | None = None) -> bool:
         """A measured value, as a body temperature; ``subject`` is {pass}, {bed} or {tag}."""
@@ -82,12 +76,12 @@ class Desk:
     def status(self) -> bool:
         """How the device is, now."""
         with self._lock:
-            counters, wrong = dict(self._counters), tuple(sorted(self._faults))
+            wrong = tuple(sorted(self._faults))
         waiting = self._outbox.size()
         return self._keep(
             lambda boot, seq, now, skew: Status(
-                boot=boot, seq=seq, at=now, skew_ms=skew, counters=counters, queue=waiting, version=__version__,
-                config=self._config, faults=wrong,
+                boot=boot, seq=seq, at=now, skew_ms=skew, counters=self._outbox.tallies(), queue=waiting,
+                version=__version__, config=self._config, faults=wrong,
             )
         )  # fmt: skip
 
@@ -113,10 +107,6 @@ class Desk:
         self.fault(faults.OUTBOX_FULL, not kept)
         self.news.set()
         return kept
-
-    def _note(self, counter: str, n: int) -> None:
-        with self._lock:
-            self._counters[counter] += n
 
 
 class Again:

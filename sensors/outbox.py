@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from sensors.device_clock import DeviceClock, monotonic_ms
 from sensors.reserve import Reserve
-from sensors.wire import Count, Gap, Report, Span, decode
+from sensors.wire import Count, Gap, Reading, Report, Scan, Span, decode
 
 MOST_BOOT = (1 << 53) - 1
 MINUTE_MS = 60_000
@@ -58,6 +59,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._lost: list[tuple[int, int]] = []
         self._seq = 0
+        self._tallies: Counter[str] = Counter({"in": 0, "out": 0, "scans": 0, "readings": 0})
         self._reserve = Reserve(path.with_suffix(".reserve"), RESERVE_BYTES)
         with self._named_trouble():
             self._store = _opened(path)
@@ -79,12 +81,18 @@ class Outbox:
         """
         with self._lock:
             self._seq += 1
-            if not self._insert(lambda: [make(self.boot, self._seq, self._clock.now(), self._clock.skew_ms)]):
+            report = make(self.boot, self._seq, self._clock.now(), self._clock.skew_ms)
+            if not self._insert(lambda: [report]):
                 self._lose(self._seq, self._seq)
                 return False
+            self._tallies.update(_tally(report))
             if self._lost:
                 self._tell_gaps()
             return True
+
+    def tallies(self) -> dict[str, int]:
+        """What was kept since this start. Asked for while a report is made, it is exact up to that report's number."""
+        return dict(self._tallies)
 
     def oldest(self, most: int) -> list[Kept]:
         """The reports to send next, oldest boot first."""
@@ -215,6 +223,19 @@ class Outbox:
 
     def _named_trouble(self) -> _NamedTrouble:
         return _NamedTrouble(self._path)
+
+
+def _tally(report: Report) -> dict[str, int]:
+    """Sums by which the server sees whether everything has come."""
+    match report:
+        case Count():
+            return {report.direction: report.n}
+        case Scan():
+            return {"scans": 1}
+        case Reading():
+            return {"readings": 1}
+        case _:
+            return {}
 
 
 class _NamedTrouble:

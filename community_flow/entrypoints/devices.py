@@ -42,6 +42,14 @@ STATES = {  # state: (words, tone of the pill)
     "fault": (lazy_gettext("reports a fault"), "orange"),
     "revoked": (lazy_gettext("revoked"), "quiet"),
 }
+COUNTERS = {
+    "in": lazy_gettext("counted in"),
+    "out": lazy_gettext("counted out"),
+    "scans": lazy_gettext("scans"),
+    "visitors": lazy_gettext("visitors"),
+    "readings": lazy_gettext("readings"),
+}
+"""What a device tells sums of."""
 KINDS = {
     "gate_phone": lazy_gettext("Gate phone"),
     "camera": lazy_gettext("Camera"),
@@ -197,6 +205,7 @@ def _page(devices: Devices, code: ClaimCode | None = None) -> str:
         places=places,
         gate_choices=_gate_choices(places),
         kinds=KINDS,
+        counters=COUNTERS,
         states=STATES,
         office=scope.role in OFFICE,
         code=code,
@@ -228,6 +237,8 @@ def _public(each: DeviceState) -> dict[str, Any]:
         "queue": status.queue if status else None,
         "version": status.version if status else None,
         "faults": status.faults if status else [],
+        "differs": dict(status.differs) if status else {},
+        "differs_ms": status.differs_ms if status else None,
         "tallies": _tallies(each),
     }
 

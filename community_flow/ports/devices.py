@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from community_flow.domain.scope import Scope
@@ -35,6 +35,9 @@ class DeviceStatus:
     # online or offline at the MQTT broker, and since when; None for a device that speaks HTTP.
     link: str | None = None
     link_ms: int | None = None
+    # Counters of which more (or, below zero, less) was told than arrived, and since when.
+    differs: Mapping[str, int] = field(default_factory=dict)
+    differs_ms: int | None = None
 
     @property
     def offline_ms(self) -> int | None:

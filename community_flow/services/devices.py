@@ -290,8 +290,8 @@ def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
     if status is None:
         return "never"
     return device_state.state_of(
-        status.last_ms, now_ms, skew_ms=status.skew_ms, mismatch_ms=status.mismatch_ms, faults=status.faults,
-        offline_ms=status.offline_ms,
+        status.last_ms, now_ms, skew_ms=status.skew_ms, mismatch_ms=status.mismatch_ms or status.differs_ms,
+        faults=status.faults, offline_ms=status.offline_ms,
     )  # fmt: skip
 
 

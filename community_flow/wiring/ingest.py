@@ -10,6 +10,7 @@ from flask import Flask
 
 from community_flow.adapters.prometheus import PrometheusMeter
 from community_flow.adapters.sql.group_commit import GroupCommit
+from community_flow.adapters.sql.queries_device_sums import SqlDeviceSums
 from community_flow.adapters.sql.queries_devices import SqlDevices, SqlTray
 from community_flow.adapters.sql.queries_ingest import SqlReports
 from community_flow.adapters.sql.queries_tracing import SqlOrders
@@ -19,6 +20,7 @@ from community_flow.entrypoints.shedding import shed_reads
 from community_flow.ports import Transaction
 from community_flow.ports.ingest import Kept, Once, Signals, Submission
 from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.device_sums import DeviceSums
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices
 from community_flow.services.held_reports import LettingGo
@@ -52,6 +54,7 @@ class IngestParts:
     once: Once
     letting_go: LettingGo
     commits: GroupCommit
+    sums: DeviceSums
 
 
 def ingest_parts(core: Core) -> IngestParts:
@@ -79,7 +82,8 @@ def _build_ingest(core: Core) -> IngestParts:
     letting_go = LettingGo(
         core.db, SqlTray(), store, horizon_of(core), core.audit, core.signals, core.clock, knows_time(core)
     )
-    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go, commits)
+    sums = DeviceSums(core.db, SqlDeviceSums(), horizon_of(core), core.signals, core.clock)
+    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go, commits, sums)
 
 
 def _open_of(core: Core) -> Callable[[str, int], int]:
@@ -109,7 +113,7 @@ def horizon_of(core: Core) -> Callable[[Transaction, str], int]:
 
 def wire(core: Core, app: Flask) -> None:
     parts = ingest_parts(core)
-    core.background.append(parts.letting_go.start)
+    core.background += [parts.letting_go.start, parts.sums.start]
     core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
     shed_reads(app, parts.commits.waiting_s, lambda: parts.meter.add("reads_shed_total"))
     broker = core.settings.mqtt

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from community_flow.adapters.sql.metadata import within
+from community_flow.adapters.sql.queries_device_sums import SqlDeviceSums
 from community_flow.adapters.sql.store import insert_ignore
 from community_flow.adapters.sql.tables_ingest import claim_codes, device_status, device_tokens, reports, tray
 from community_flow.domain.scope import Scope
@@ -63,11 +65,16 @@ class SqlDevices:
     def statuses(self, tx: Connection, scope: Scope) -> dict[str, DeviceStatus]:
         rows = tx.execute(select(device_status).where(within(device_status.c.community, scope)))
         found = (dict(row._mapping) for row in rows)
-        return {row["device"]: _status(row) for row in found}
+        statuses = {row["device"]: _status(row) for row in found}
+        for device, each in SqlDeviceSums().differing(tx, scope).items():
+            if device in statuses:
+                statuses[device] = replace(statuses[device], differs=each.more, differs_ms=each.since_ms)
+        return statuses
 
     def clear_mismatch(self, tx: Connection, scope: Scope, device: str) -> None:
         mine = within(device_status.c.community, scope) & (device_status.c.device == device)
         tx.execute(update(device_status).where(mine).values(mismatch_ms=None))
+        SqlDeviceSums().accept(tx, scope, device)
 
     def linked(self, tx: Connection, device: str) -> str | None:
         return tx.execute(select(device_status.c.link).where(device_status.c.device == device)).scalar()

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, func, literal, select, union_all
 
 from community_flow.adapters.sql.metadata import within
+from community_flow.adapters.sql.queries_device_sums import SqlDeviceSums
 from community_flow.adapters.sql.tables_flow import ledger, passages, visits
 from community_flow.adapters.sql.tables_ingest import device_status, reports
 from community_flow.domain.scope import Scope
@@ -86,10 +87,11 @@ class SqlLive:
                 device_status.c.link_ms,
             ).where(within(device_status.c.community, scope))
         )
+        differ = {device: each.since_ms for device, each in SqlDeviceSums().differing(tx, scope).items()}
         return [
             DeviceSeen(
                 row.device, row.last_ms, row.last_report_ms, row.queue, tuple(row.faults or ()), row.skew_ms,
-                row.mismatch_ms, row.link_ms if row.link == "offline" else None,
+                row.mismatch_ms or differ.get(row.device), row.link_ms if row.link == "offline" else None,
             )
             for row in rows
         ]  # fmt: skip
