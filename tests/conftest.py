@@ -25,6 +25,7 @@ from community_flow.domain.scope import Role
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core, build_core
 from tests.factories import an_account, small_community
+from tests.processes import send_group
 from tests.services import (
     Missing,
     free_port,
@@ -259,11 +260,11 @@ class serving:  # noqa: N801 - used as a context manager, like a function
     def stop(self) -> None:
         """End the whole group that this fixture started."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
+            send_group(self.process.pid, signal.SIGTERM)
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
+                send_group(self.process.pid, signal.SIGKILL)
                 self.process.wait(20)
         self.output.close()
 

@@ -30,11 +30,17 @@ class Event(Base):
     n: Mapped[int] = mapped_column(BigInteger)
 
 
+def make_tables(url: str) -> None:
+    """Once, before the server starts: workers that all made them at once would stand in each other's way."""
+    engine = create_engine(url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
 def plain(url: str) -> Flask:
     app = Flask("plain")
     # Sixteen writers starve each other within SQLite's five seconds.
     engine = create_engine(url, connect_args={"timeout": 120} if url.startswith("sqlite") else {})
-    Base.metadata.create_all(engine)
 
     @app.post("/v1/reports")
     def reports() -> dict[str, Any]:

@@ -37,6 +37,7 @@ from sensors import wire
 from tests.bench._blast import ROOT, blast
 from tests.bench._figures import Figure, options, shown
 from tests.bench._gates import MANAGER, cpu_s, gates_with_cameras, streams
+from tests.bench._plain_app import make_tables
 from tests.conftest import prepared, serving
 from tests.factories import small_community
 from tests.services import free_port, listens, postgresql_server, redis_server, wait_until
@@ -63,6 +64,7 @@ def plain_server(url: str, workers: int) -> Iterator[Server]:
         "--workers", str(workers), "--blocking-threads", "16", "--no-access-log", "--log-level", "error",
         "tests.bench._plain_app:application",
     ]  # fmt: skip
+    make_tables(url)
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PLAIN_URL": url}) as process:
         try:
             wait_until(lambda: listens(port), "the plain app", 60)

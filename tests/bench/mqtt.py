@@ -31,8 +31,8 @@ from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import prepared, serving
 from tests.factories import small_community
-from tests.integration.test_kill import processes_of
 from tests.mqtt_parts import Talker
+from tests.processes import processes_of
 from tests.services import Mosquitto, mosquitto_broker, wait_until
 
 DEVICES = 8

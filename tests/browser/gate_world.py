@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import time
@@ -30,6 +29,7 @@ from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import an_account, small_community
+from tests.processes import send
 from tests.registry_parts import Parts, parts_of
 
 MANAGER = Scope("a_manager", Role.MANAGER, frozenset({"garden"}))
@@ -254,7 +254,7 @@ def kill_browser(profile: Path) -> None:
         except OSError:
             continue  # a process that has just ended
         if f"--user-data-dir={profile}".encode() in command and b"--type=" not in command:
-            os.kill(int(folder.name), signal.SIGKILL)
+            send([int(folder.name)], signal.SIGKILL)
 
 
 def bound(context: Any, world: World, device: Enrolled, path: str = "/gate") -> Any:

@@ -23,6 +23,7 @@ from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.ingest import ingest_parts
 from tests.conftest import prepared
 from tests.factories import small_community
+from tests.processes import send_group
 from tests.services import free_port, listens, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -57,11 +58,11 @@ def serving(settings: Settings, port: int) -> Iterator[None]:
         assert process.poll() is None
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        send_group(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            send_group(process.pid, signal.SIGKILL)
             process.wait(20)
 
 

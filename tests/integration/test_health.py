@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +22,8 @@ from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import LiveServer, _start, prepared, serving
 from tests.factories import small_community
-from tests.integration.test_kill import MANAGER, accepted, processes_of
+from tests.integration.test_kill import MANAGER, accepted
+from tests.processes import frozen, parent_of, processes_of, send
 from tests.services import postgresql_server, redis_server, wait_until
 
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
@@ -52,32 +52,12 @@ def stores() -> Iterator[tuple[str, str]]:
             yield database, cache
 
 
-@contextmanager
-def frozen(*pids: int) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
-def postgresql_processes(url: str) -> list[int]:
-    """The server and everything it started."""
+def postmaster(url: str) -> int:
+    """The process that started all others of a PostgreSQL."""
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         assert row
-        parent = parent_of(row[0])
-    pids = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
-    return [parent, *(pid for pid in pids if parent_of(pid) == parent)]
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+        return parent_of(row[0])
 
 
 def test_what_hangs_hangs_no_probe(stores: tuple[str, str], tmp_path: Path) -> None:
@@ -97,7 +77,7 @@ def test_what_hangs_hangs_no_probe(stores: tuple[str, str], tmp_path: Path) -> N
             assert found["parts"]["redis"] != "ok"
             assert figures(server)["flow_redis_up{}"] == 0
         wait_until(lambda: get(server, "/readyz")[1]["state"] == "ok", "Redis is seen again")
-        with frozen(*postgresql_processes(stores[0])):
+        with frozen(postmaster(stores[0])):
             status, found = get(server, "/readyz")
             assert (status, found["state"]) == (503, "not ready")
             assert found["parts"]["store"] == "No answer within a second."
@@ -128,7 +108,7 @@ def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_pat
         shares = _shares(settings.data_dir / "figures")
         assert min(shares) > 0, f"one worker took everything, so this test shows nothing: {shares}"
         pid = next(pid for pid in processes_of(server.pid) if pid != server.pid)
-        os.kill(pid, signal.SIGKILL)
+        send([pid], signal.SIGKILL)
         wait_until(lambda: _both_are_back(server), "the worker is back")
         assert figures(server)["flow_bodies_total{}"] == 40.0
         assert figures(server)["flow_fold_waiting{}"] >= 0

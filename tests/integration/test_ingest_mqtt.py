@@ -26,8 +26,8 @@ from community_flow.wiring.traffic import FIGURES_FOLDER
 from sensors import wire
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import small_community
-from tests.integration.test_kill import processes_of
 from tests.mqtt_parts import Talker, talking
+from tests.processes import processes_of
 from tests.services import mosquitto_broker, wait_until
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))

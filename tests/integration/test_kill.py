@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import os
 import signal
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +21,7 @@ from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import small_community
+from tests.processes import processes_of, send
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 THREADS = 4
@@ -66,22 +65,8 @@ def accepted(line: http.client.HTTPConnection, token: str, texts: list[str]) -> 
     return {each.seq for each in answer.results}
 
 
-def processes_of(group: int) -> list[int]:
-    """Every process of a group that a test started (the server and its workers)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                if os.getpgid(int(entry.name)) == group:
-                    found.append(int(entry.name))
-            except ProcessLookupError:
-                continue
-    return found
-
-
 def kill_9(server: LiveServer) -> None:
-    for pid in processes_of(server.pid):
-        os.kill(pid, signal.SIGKILL)
+    send(processes_of(server.pid), signal.SIGKILL)
 
 
 @pytest.fixture

@@ -9,52 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from community_flow.settings import Settings
+from tests.processes import family, send, working_in
 from tests.services import Missing, _own, _postgresql_programs, free_port, listens, wait_until
 
 ROOT = Path(__file__).parents[2]
-
-
-def _parent_and_group(pid: int) -> tuple[int, int] | None:
-    """From /proc: (parent, process group); None when it has ended, a zombie too."""
-    try:
-        state, parent, group, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if state in "ZX" else (int(parent), int(group))
-
-
-def family(root: int) -> list[int]:
-    """A process that a test started, with its whole group and all descendants of it."""
-    known = {
-        int(each.name): _parent_and_group(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdecimal()
-    }
-    found = {pid for pid, about in known.items() if about is not None and (pid == root or about[1] == root)}
-    while more := {pid for pid, about in known.items() if about is not None and about[0] in found} - found:
-        found |= more
-    return sorted(found)
-
-
-def working_in(folder: Path) -> list[int]:
-    """Processes whose working folder this is."""
-    found = []
-    for each in Path("/proc").iterdir():
-        with suppress(OSError):
-            if each.name.isdecimal() and os.readlink(each / "cwd") == str(folder):
-                found.append(int(each.name))
-    return found
-
-
-def send(pids: Iterable[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 class Part:

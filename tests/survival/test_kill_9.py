@@ -13,9 +13,10 @@ import pytest
 
 from community_flow.settings import Settings
 from tests.conftest import prepared
+from tests.processes import send
 from tests.services import wait_until
 from tests.survival.judge import judge
-from tests.survival.parts import Part, PostgresPart, RedisPart, Web, Worker, running, send
+from tests.survival.parts import Part, PostgresPart, RedisPart, Web, Worker, running
 from tests.survival.senders import Load
 from tests.survival.world import made
 
