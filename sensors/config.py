@@ -116,6 +116,37 @@ def agent_from(found: Mapping[str, Any], folder: Path) -> AgentConfig:
     return parsed
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a server tells a device to do: the part of a configuration that is not the device's own."""
+
+    sensors: tuple[SensorConfig, ...]
+    heartbeat_s: float = 60.0
+
+    @property
+    def gates(self) -> frozenset[str]:
+        """Every gate that it reports of."""
+        cameras = [over.gate for each in self.sensors if isinstance(each, CameraConfig) for over in each.over]
+        return frozenset([*cameras, *(each.gate for each in self.sensors if not isinstance(each, CameraConfig))])
+
+
+def told_from(document: Any, folder: Path) -> Told:
+    """Check what a server tells: the same keys as in the file, as JSON; raises BadConfig.
+
+    A camera may be told its line later: until then it counts nothing and gives the picture to draw it on.
+    """
+    if not isinstance(document, dict):
+        raise BadConfig('The configuration is no table: write {"sensor": […]}.')
+    table = _Table(document, "", folder)
+    version = table.take("format", int, VERSION)
+    if version > VERSION:
+        raise BadConfig(f"format is {version}, this agent knows up to {VERSION}: update community-flow-sensors.")
+    heartbeat_s = table.number("heartbeat_s", 60.0, 1, 3600)
+    found = table.take("sensor", list, [])
+    table.finish()
+    return Told(tuple(_sensor(each, at, folder, drawn=False) for at, each in enumerate(found)), heartbeat_s)
+
+
 def _token(table: _Table) -> str:
     file = table.path_or_none("token_file")
     token = table.take("token", str, "")
@@ -142,20 +173,21 @@ def _ingest_key(table: _Table, folder: Path) -> IngestKey | None:
         raise BadConfig(f"seal.key: {error}") from error
 
 
-def _sensor(found: Any, at: int, folder: Path) -> SensorConfig:
+def _sensor(found: Any, at: int, folder: Path, drawn: bool = True) -> SensorConfig:
+    """One sensor; a camera needs a line or a zone when it is to be ``drawn`` by now."""
     if not isinstance(found, dict):
         raise BadConfig(f"sensor {at + 1} is no table: begin it with [[sensor]].")
     table = _Table(found, f"sensor {at + 1}: ", folder)
     kind = table.one_of("kind", ("camera", "checkpoint"))
-    sensor = _camera(table) if kind == "camera" else _checkpoint(table)
+    sensor = _camera(table, drawn) if kind == "camera" else _checkpoint(table)
     table.finish()
     return sensor
 
 
-def _camera(table: _Table) -> CameraConfig:
+def _camera(table: _Table, drawn: bool) -> CameraConfig:
     return CameraConfig(
         source=table.source(),
-        over=_overs(table),
+        over=_overs(table, drawn),
         detector=table.one_of("detector", ("yolox", "motion"), "yolox"),
         model=table.path_or_none("model"),
         fps=table.number("fps", 10.0, 0.5, 60),
@@ -164,7 +196,7 @@ def _camera(table: _Table) -> CameraConfig:
     )
 
 
-def _overs(table: _Table) -> tuple[Over, ...]:
+def _overs(table: _Table, drawn: bool) -> tuple[Over, ...]:
     """One line with ``line = "…"`` beside ``gate``, or any number of [[sensor.line]] and [[sensor.zone]]."""
     lines, zones = table.either("line", str, list, []), table.take("zone", list, [])
     if isinstance(lines, str):
@@ -178,7 +210,7 @@ def _overs(table: _Table) -> tuple[Over, ...]:
         *(_over(each, f"{table.where}line {at}: ", table, Line) for at, each in enumerate(lines, 1)),
         *(_over(each, f"{table.where}zone {at}: ", table, Zone) for at, each in enumerate(zones, 1)),
     ]
-    if not found:
+    if drawn and not found:
         raise BadConfig(f"{table.where}line is missing: add it, or a [[sensor.line]] or [[sensor.zone]].")
     _own_gates(found, table.where)
     return tuple(found)

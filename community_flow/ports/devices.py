@@ -38,6 +38,8 @@ class DeviceStatus:
     # Counters of which more (or, below zero, less) was told than arrived, and since when.
     differs: Mapping[str, int] = field(default_factory=dict)
     differs_ms: int | None = None
+    silence_ms: int | None = None
+    rotate: str | None = None
 
     @property
     def offline_ms(self) -> int | None:
@@ -53,6 +55,71 @@ class Claim:
     community: str
     expires_ms: int
     used_ms: int | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A box that shows a code until a manager enters it; ``device`` is what it became."""
+
+    version: str
+    created_ms: int
+    expires_ms: int
+    device: str | None
+    community: str | None
+
+
+class RequestStore(Protocol):
+    def open(
+        self, tx: Transaction, code_hash: bytes, secret_hash: bytes, version: str, now_ms: int, ends_ms: int
+    ) -> None:
+        """Keep a request, and forget those that ended."""
+        ...
+
+    def waiting(self, tx: Transaction, now_ms: int) -> int: ...
+
+    def by_code(self, tx: Transaction, code_hash: bytes) -> Request | None: ...
+
+    def by_secret(self, tx: Transaction, secret_hash: bytes) -> Request | None: ...
+
+    def approve(self, tx: Transaction, code_hash: bytes, device: str, community: str) -> bool:
+        """True for exactly one caller."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConfigVersion:
+    """One version of what a device is told to do. outcome: running, failed, or None until the device has told."""
+
+    device: str
+    version: int
+    community: str
+    document: Mapping[str, Any]
+    created_ms: int
+    created_by: str
+    back_to: int | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    outcome_ms: int | None = None
+
+
+class ConfigStore(Protocol):
+    def add(self, tx: Transaction, row: ConfigVersion) -> bool:
+        """False when the device has that version: somebody else was quicker."""
+        ...
+
+    def newest(self, tx: Transaction, device: str) -> ConfigVersion | None: ...
+
+    def one(self, tx: Transaction, device: str, version: int) -> ConfigVersion | None: ...
+
+    def history(self, tx: Transaction, device: str, limit: int) -> list[ConfigVersion]:
+        """Newest first."""
+        ...
+
+    def told(self, tx: Transaction, device: str, version: int, outcome: str, reason: str | None, now_ms: int) -> bool:
+        """Note what the device says of a version; False when that is known, or there is no such version."""
+        ...
+
+    def all_newest(self, tx: Transaction, scope: Scope) -> dict[str, ConfigVersion]: ...
 
 
 class DeviceStore(Protocol):
@@ -72,6 +139,10 @@ class DeviceStore(Protocol):
         """End every token of the device: at once, or at ``until_ms``."""
         ...
 
+    def revoke_others(self, tx: Transaction, device: str, token_hash: bytes, now_ms: int) -> None:
+        """End every token of the device but that one."""
+        ...
+
     def add_claim(self, tx: Transaction, code_hash: bytes, device: str, community: str, expires_ms: int) -> None:
         """A new code; earlier unused ones of the device are gone."""
         ...
@@ -83,6 +154,18 @@ class DeviceStore(Protocol):
         ...
 
     def statuses(self, tx: Transaction, scope: Scope) -> dict[str, DeviceStatus]: ...
+
+    def last_ms(self, tx: Transaction, device: str) -> int:
+        """When it was last heard; 0 for never."""
+        ...
+
+    def set_silence(self, tx: Transaction, device: str, silence_ms: int | None) -> None: ...
+
+    def ask_rotation(self, tx: Transaction, device: str, account: str | None) -> None:
+        """Note who wants the device to fetch a new token; None when it did."""
+        ...
+
+    def rotation(self, tx: Transaction, device: str) -> str | None: ...
 
     def clear_mismatch(self, tx: Transaction, scope: Scope, device: str) -> None: ...
 

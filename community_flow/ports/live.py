@@ -33,6 +33,7 @@ class DeviceSeen:
     mismatch_ms: int | None = None
     # Since when its connection to the MQTT broker is gone.
     offline_ms: int | None = None
+    silence_ms: int | None = None
 
 
 class ZoneCount(Protocol):

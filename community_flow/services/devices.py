@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from community_flow.domain import device_state
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.places import Community, Device, DeviceKind, Gate, Names
@@ -82,6 +84,20 @@ class Config:
     version: int
 
 
+@dataclass(frozen=True)
+class NewDevice:
+    """A device that was enrolled just now, and the one whose place it takes."""
+
+    community: str
+    device: str
+    data: Device
+    account: str
+    replaced: str | None = None
+
+
+Begun = Callable[[Transaction, NewDevice], None]
+
+
 class Devices:
     """The one place that enrols and ends devices."""
 
@@ -99,6 +115,8 @@ class Devices:
         self.audit, self.trust, self.tokens, self.clock = audit, trust, tokens, clock
         self.after_change: list[Callable[[str], None]] = []
         """Called with a device that got a token or lost it, once that is committed."""
+        self.begun: list[Begun] = []
+        """Called for each new device, in the transaction that enrols it."""
 
     def enrol(
         self,
@@ -113,9 +131,9 @@ class Devices:
     ) -> Enrolled:
         """A new device and its first token."""
         with self.db.write() as tx:
-            device = self._add(tx, scope, community, kind, gate, names, device, valid_from_ms)
-            token = self._new_token(tx, scope.account, device, community)
-        self._changed(device)
+            device = self.add(tx, scope, community, kind, gate, names, device, valid_from_ms)
+            token = self.new_token(tx, scope.account, device, community)
+        self.changed(device)
         return Enrolled(device, token, community)
 
     def invite(
@@ -123,7 +141,7 @@ class Devices:
     ) -> ClaimCode:
         """A new device that fetches its token itself with a code."""
         with self.db.write() as tx:
-            device = self._add(tx, scope, community, kind, gate, names, None, None)
+            device = self.add(tx, scope, community, kind, gate, names)
             return self._new_code(tx, scope, device, community)
 
     def new_code(self, scope: Scope, device: str) -> ClaimCode:
@@ -136,16 +154,21 @@ class Devices:
 
     def claim(self, code: str) -> Enrolled:
         """Exchange a code for a token. The device's earlier tokens end: only one phone is this device."""
-        code_hash, now_ms = _hash_code(code), self.clock.now_ms()
+        code_hash, now_ms = hash_code(code), self.clock.now_ms()
         with self.db.write() as tx:
             claim = self._usable(self.store.claim(tx, code_hash), now_ms)
             if not self.store.use_claim(tx, code_hash, now_ms):
                 raise Conflict("This code was used already: ask for a new one on the page Devices.")
             self.store.revoke_tokens(tx, claim.device, now_ms)
-            token = self._new_token(tx, "claim", claim.device, claim.community)
-            self._log(tx, "device", claim.community, "device.claim", claim.device)
-        self._changed(claim.device)
+            token = self.claimed_in(tx, claim.device, claim.community)
+        self.changed(claim.device)
         return Enrolled(claim.device, token, claim.community)
+
+    def claimed_in(self, tx: Transaction, device: str, community: str) -> str:
+        """The token that a device fetches by itself."""
+        token = self.new_token(tx, "claim", device, community)
+        self._log(tx, "device", community, "device.claim", device)
+        return token
 
     def rotate(self, scope: Scope, device: str) -> Enrolled:
         """A new token; the old ones end at once."""
@@ -154,23 +177,35 @@ class Devices:
             if state.status != "active":
                 raise Conflict("This device was revoked: enrol a new one.")
             self.store.revoke_tokens(tx, device, self.clock.now_ms())
-            token = self._new_token(tx, scope.account, device, community)
+            token = self.new_token(tx, scope.account, device, community)
             self._log(tx, scope, community, "device.rotate", device)
-        self._changed(device)
+        self.changed(device)
         return Enrolled(device, token, community)
 
     def revoke(self, scope: Scope, device: str) -> None:
         """The device may not speak any more. What it reported stays."""
-        now_ms = self.clock.now_ms()
         with self.db.write() as tx:
-            community, state = self._one(tx, scope, device)
-            ended = Device(
-                names=state.names, gate=state.gate, kind=state.kind, status="revoked", settings=state.settings
-            )
-            self.registry.record(tx, [Change(community, "device", device, now_ms, ended)], scope.account)
-            self.store.revoke_tokens(tx, device, now_ms)
-            self._log(tx, scope, community, "device.revoke", device)
-        self._changed(device)
+            self._end(tx, scope, device)
+        self.changed(device)
+
+    def replace(self, scope: Scope, device: str) -> ClaimCode:
+        """A new device in the place of an old one, whose token ends now; the new one fetches its own with a code."""
+        with self.db.write() as tx:
+            new, community = self.replace_in(tx, scope, device)
+            code = self._new_code(tx, scope, new, community)
+        self.changed(device)
+        return code
+
+    def replace_in(self, tx: Transaction, scope: Scope, old: str) -> tuple[str, str]:
+        """(device, community) of one that takes the name, gate and settings of another; history stays with that one."""
+        community, state = self._one(tx, scope, old)
+        if state.status != "active":
+            raise Conflict("This device was revoked: enrol a new one.")
+        self._end(tx, scope, old)
+        new = new_device_id()
+        self._keep(tx, scope, NewDevice(community, new, state, scope.account, replaced=old), self.clock.now_ms())
+        self._log(tx, scope, community, "device.replace", old, {"by": new})
+        return new, community
 
     def clear_mismatch(self, scope: Scope, device: str) -> None:
         """Somebody has looked at why the same number came with other content."""
@@ -180,12 +215,12 @@ class Devices:
             self._log(tx, scope, community, "device.checked", device)
 
     def list(self, scope: Scope) -> list[DeviceState]:
-        """Devices in scope with their states; a guard sees those of the own gates."""
+        """Devices in scope with their states, the worst first; a guard sees those of the own gates."""
         now_ms = self.clock.now_ms()
         with self.db.read() as tx:
             rows = self.registry.store.current(tx, scope, "device")
             statuses = self.store.statuses(tx, scope)
-        return [
+        found = [
             DeviceState(
                 device, community, each.names, each.gate, each.kind, state_of(each, statuses.get(device), now_ms),
                 statuses.get(device),
@@ -193,6 +228,14 @@ class Devices:
             for community, device, each in rows
             if scope.gates is None or each.gate in scope.gates
         ]  # fmt: skip
+        return sorted(found, key=lambda each: device_state.WORST_FIRST.index(each.state))
+
+    def one(self, scope: Scope, device: str) -> DeviceState:
+        """One line of the list; raises NotFound."""
+        for each in self.list(scope):
+            if each.device == device:
+                return each
+        raise NotFound("Nothing by that name here: choose it from the list.")
 
     def places(self, scope: Scope) -> tuple[dict[str, Community], dict[tuple[str, str], Gate]]:
         """Communities and gates in scope, for the form and for names."""
@@ -212,7 +255,7 @@ class Devices:
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
-    def _add(
+    def add(
         self,
         tx: Transaction,
         scope: Scope,
@@ -220,9 +263,10 @@ class Devices:
         kind: DeviceKind,
         gate: str | None,
         names: Names | None,
-        device: str | None,
-        valid_from_ms: int | None,
+        device: str | None = None,
+        valid_from_ms: int | None = None,
     ) -> str:
+        """A new device without a token."""
         place = self._place(tx, scope, community, kind, gate)
         device = device or new_device_id()
         if not DEVICE_ID.fullmatch(device):
@@ -231,10 +275,24 @@ class Devices:
             raise Conflict("The device %(device)s exists: leave the id out to get a new one.", device=device)
         data = Device(names=names or _default_names(kind, place), gate=gate, kind=kind)
         since_ms = self.clock.now_ms() if valid_from_ms is None else valid_from_ms
-        self.registry.record(tx, [Change(community, "device", device, since_ms, data)], scope.account)
-        self.store.add(tx, device, community)
+        self._keep(tx, scope, NewDevice(community, device, data, scope.account), since_ms)
         self._log(tx, scope, community, "device.enrol", device)
         return device
+
+    def _keep(self, tx: Transaction, scope: Scope, new: NewDevice, since_ms: int) -> None:
+        change = Change(new.community, "device", new.device, since_ms, new.data)
+        self.registry.record(tx, [change], scope.account)
+        self.store.add(tx, new.device, new.community)
+        for begin in self.begun:
+            begin(tx, new)
+
+    def _end(self, tx: Transaction, scope: Scope, device: str) -> None:
+        now_ms = self.clock.now_ms()
+        community, state = self._one(tx, scope, device)
+        ended = msgspec.structs.replace(state, status="revoked")
+        self.registry.record(tx, [Change(community, "device", device, now_ms, ended)], scope.account)
+        self.store.revoke_tokens(tx, device, now_ms)
+        self._log(tx, scope, community, "device.revoke", device)
 
     def _place(self, tx: Transaction, scope: Scope, community: str, kind: str, gate: str | None) -> Gate | None:
         if community not in self.registry.communities(tx, scope):
@@ -248,22 +306,23 @@ class Devices:
             raise NotFound("There is no gate %(gate)s in this community: choose one from the list.", gate=gate)
         return found
 
-    def _new_token(self, tx: Transaction, account: str, device: str, community: str) -> str:
+    def new_token(self, tx: Transaction, account: str, device: str, community: str) -> str:
+        """One more token of a device; whoever calls this says `changed` afterwards."""
         seed, token = self.tokens.new()
         self.store.add_token(tx, device, community, hash_token(token), seed, self.clock.now_ms(), account)
         return token
 
-    def _changed(self, device: str) -> None:
+    def changed(self, device: str) -> None:
+        """Tell everybody who remembers tokens; after the commit."""
         self.trust.forget()
         for tell in self.after_change:
             tell(device)
 
     def _new_code(self, tx: Transaction, scope: Scope, device: str, community: str) -> ClaimCode:
-        code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
-        expires_ms = self.clock.now_ms() + CODE_MS
-        self.store.add_claim(tx, _hash_code(code), device, community, expires_ms)
+        code, expires_ms = new_code(), self.clock.now_ms() + CODE_MS
+        self.store.add_claim(tx, hash_code(code), device, community, expires_ms)
         self._log(tx, scope, community, "device.code", device)
-        return ClaimCode(device, f"{code[:5]}-{code[5:]}", expires_ms)
+        return ClaimCode(device, code, expires_ms)
 
     def _usable(self, claim: Claim | None, now_ms: int) -> Claim:
         if claim is None:
@@ -277,10 +336,32 @@ class Devices:
     def _one(self, tx: Transaction, scope: Scope, device: str) -> tuple[str, Device]:
         return self.registry.one(tx, scope, "device", device)
 
-    def _log(self, tx: Transaction, who: Scope | str, community: str, action: str, device: str) -> None:
+    def _log(
+        self, tx: Transaction, who: Scope | str, community: str, action: str, device: str,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         account, role = (who, who) if isinstance(who, str) else (who.account, str(who.role))
-        look = Look(account=account, role=role, action=action, community=community, subject=device)
+        look = Look(account=account, role=role, action=action, community=community, subject=device, detail=detail or {})
         self.audit.append(tx, look)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which lines of the list; None or empty stands for all."""
+
+    state: str | None = None
+    kind: str | None = None
+    gate: str | None = None
+    text: str = ""
+
+    def admits(self, each: DeviceState) -> bool:
+        words = " ".join([*each.names.values(), each.device, each.gate or ""]).casefold()
+        return (
+            self.state in (None, "", each.state)
+            and self.kind in (None, "", each.kind)
+            and self.gate in (None, "", each.gate)
+            and self.text.strip().casefold() in words
+        )
 
 
 def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
@@ -292,6 +373,7 @@ def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
     return device_state.state_of(
         status.last_ms, now_ms, skew_ms=status.skew_ms, mismatch_ms=status.mismatch_ms or status.differs_ms,
         faults=status.faults, offline_ms=status.offline_ms,
+        silence_ms=device_state.silence_of(device.kind, status.silence_ms),
     )  # fmt: skip
 
 
@@ -300,8 +382,14 @@ def new_device_id() -> str:
     return "d_" + "".join(secrets.choice(letters) for _ in range(12))
 
 
-def _hash_code(code: str) -> bytes:
-    plain: Any = re.sub(r"[\s-]", "", code).upper()
+def new_code() -> str:
+    """Ten letters in two groups: 31^10, of which a guesser gets a few a second for a quarter of an hour."""
+    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
+    return f"{code[:5]}-{code[5:]}"
+
+
+def hash_code(code: str) -> bytes:
+    plain = re.sub(r"[\s-]", "", code).upper()
     return hashlib.sha256(b"claim:" + plain.encode()).digest()
 
 

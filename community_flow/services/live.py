@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from community_flow.domain.device_state import WORST_FIRST, state_of
+from community_flow.domain.device_state import WORST_FIRST, silence_of, state_of
 from community_flow.domain.errors import NotFound
 from community_flow.domain.local_days import local_days
 from community_flow.domain.places import OUTSIDE, Community, Device, Gate, Names, Zone
@@ -205,13 +205,13 @@ def week_before(community: Community, now_ms: int) -> tuple[int, int]:
     return start_ms, start_ms + now_ms - days.start_ms(today)
 
 
-def device_state(seen: DeviceSeen | None, now_ms: int) -> str:
+def device_state(seen: DeviceSeen | None, now_ms: int, kind: str = "") -> str:
     """As on the page of devices."""
     if seen is None:
         return "never"
     return state_of(
         seen.last_ms, now_ms, skew_ms=seen.skew_ms, mismatch_ms=seen.mismatch_ms, faults=seen.faults,
-        offline_ms=seen.offline_ms,
+        offline_ms=seen.offline_ms, silence_ms=silence_of(kind, seen.silence_ms),
     )  # fmt: skip
 
 
@@ -274,7 +274,7 @@ def _zone_rows(places: _Places, counts: Mapping[str, ZoneCount]) -> tuple[ZoneRo
 def _device_rows(devices: Mapping[str, Device], seen: Mapping[str, DeviceSeen], now_ms: int) -> tuple[DeviceRow, ...]:
     rows = [
         DeviceRow(
-            name, device.names, device.gate, device.kind, device_state(seen.get(name), now_ms),
+            name, device.names, device.gate, device.kind, device_state(seen.get(name), now_ms, device.kind),
             seen[name].last_ms if name in seen else None,
         )
         for name, device in devices.items()

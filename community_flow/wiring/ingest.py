@@ -10,16 +10,23 @@ from flask import Flask
 
 from community_flow.adapters.prometheus import PrometheusMeter
 from community_flow.adapters.sql.group_commit import GroupCommit
+from community_flow.adapters.sql.queries_device_configs import SqlConfigs
+from community_flow.adapters.sql.queries_device_requests import SqlRequests
 from community_flow.adapters.sql.queries_device_sums import SqlDeviceSums
 from community_flow.adapters.sql.queries_devices import SqlDevices, SqlTray
 from community_flow.adapters.sql.queries_ingest import SqlReports
 from community_flow.adapters.sql.queries_tracing import SqlOrders
+from community_flow.domain.scope import Scope
+from community_flow.entrypoints import device_box, device_pages
 from community_flow.entrypoints import devices as device_routes
 from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.entrypoints.shedding import shed_reads
 from community_flow.ports import Transaction
 from community_flow.ports.ingest import Kept, Once, Signals, Submission
 from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.device_pictures import DevicePictures
+from community_flow.services.device_requests import DeviceRequests
+from community_flow.services.device_settings import DeviceSettings
 from community_flow.services.device_sums import DeviceSums
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices
@@ -33,6 +40,7 @@ from community_flow.services.tray_guard import TrayGuard
 from community_flow.services.trust import Trust
 from community_flow.wiring.clock import knows_time
 from community_flow.wiring.core import Core
+from community_flow.wiring.devices import first_told, gates_told, pictures_of
 from community_flow.wiring.mqtt import device_links
 from sensors.wire import PATH as REPORTS_PATH
 
@@ -54,6 +62,9 @@ class IngestParts:
     once: Once
     letting_go: LettingGo
     commits: GroupCommit
+    settings: DeviceSettings
+    requests: DeviceRequests
+    pictures: DevicePictures
     sums: DeviceSums
 
 
@@ -76,6 +87,12 @@ def _build_ingest(core: Core) -> IngestParts:
         traffic.reports, traffic.recent, traffic.meter, core.clock, knows_time(core),
     )  # fmt: skip
     devices = Devices(core.db, SqlDevices(), core.registry, core.audit, trust, DeviceTokens(core.keys), core.clock)
+    settings = DeviceSettings(devices, SqlConfigs(), gates_told, core.signals, first_told)
+    requests = DeviceRequests(core.db, SqlRequests(), devices, settings, core.clock)
+    pictures = DevicePictures(
+        core.db, core.registry, core.audit, pictures_of(core), core.clock,
+        lambda: core.db.is_sqlite or core.settings.redis_url is not None,
+    )  # fmt: skip
     if (links := device_links(core)) is not None:
         devices.after_change.append(links.changed)
     tray = Tray(core.db, SqlTray(), store, ingest, keys, core.audit, core.signals, core.clock)
@@ -83,7 +100,10 @@ def _build_ingest(core: Core) -> IngestParts:
         core.db, SqlTray(), store, horizon_of(core), core.audit, core.signals, core.clock, knows_time(core)
     )
     sums = DeviceSums(core.db, SqlDeviceSums(), horizon_of(core), core.signals, core.clock)
-    return IngestParts(ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go, commits, sums)
+    return IngestParts(
+        ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go, commits, settings, requests,
+        pictures, sums,
+    )  # fmt: skip
 
 
 def _open_of(core: Core) -> Callable[[str, int], int]:
@@ -98,6 +118,10 @@ def _wake(signals: Signals, submissions: Sequence[Submission], kept: Sequence[Ke
     """Once for a group, however many reports it brought."""
     for community in {each.community for each, found in zip(submissions, kept, strict=True) if found.fresh}:
         signals.wake(community)
+
+
+def _authors(core: Core, scope: Scope) -> dict[str, str]:
+    return {each.account: each.name for each in core.accounts.list(scope)}
 
 
 def horizon_of(core: Core) -> Callable[[Transaction, str], int]:
@@ -119,7 +143,17 @@ def wire(core: Core, app: Flask) -> None:
     broker = core.settings.mqtt
     app.register_blueprint(
         device_routes.blueprint(
-            parts.devices, parts.trust, parts.keys, core.traffic.codes, core.clock, knows_time(core),
+            parts.devices, parts.requests, parts.settings, parts.trust, parts.keys, core.traffic.codes, core.clock,
+            knows_time(core),
             broker.for_devices if broker else None,
         )
     )  # fmt: skip
+    app.register_blueprint(
+        device_box.blueprint(
+            parts.requests, parts.settings, parts.pictures, parts.trust, core.traffic.codes, core.clock,
+            knows_time(core), broker.for_devices if broker else None,
+        )
+    )  # fmt: skip
+    app.register_blueprint(
+        device_pages.blueprint(parts.devices, parts.settings, parts.pictures, partial(_authors, core))
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from community_flow.adapters.memory_traffic import MemoryLimits, MemoryOnce, MemoryRecentIds, MemorySignals
 from community_flow.adapters.prometheus import PrometheusMeter
@@ -31,6 +32,8 @@ class Traffic:
     once: Once
     # Name -> what is wrong, for /readyz.
     checks: dict[str, Callable[[], str | None]] = field(default_factory=dict)
+    # The connection that the twins share; None where they are those of this process.
+    redis: Any = None
 
 
 def build_traffic(settings: Settings, db: SqlDatabase) -> Traffic:
@@ -59,4 +62,5 @@ def _on_redis(url: str, meter: PrometheusMeter) -> Traffic:
         RedisLimits(link, CODES_RATE, CODES_BURST),
         RedisOnce(link),
         {"redis": link.ping},
+        link,
     )

@@ -46,6 +46,11 @@ class SqlDevices:
         ending = {"revoked_ms": now_ms} if until_ms is None else {"until_ms": until_ms}
         tx.execute(update(device_tokens).where(live).values(**ending))
 
+    def revoke_others(self, tx: Connection, device: str, token_hash: bytes, now_ms: int) -> None:
+        live = (device_tokens.c.device == device) & device_tokens.c.revoked_ms.is_(None)
+        others = live & (device_tokens.c.token_hash != token_hash)
+        tx.execute(update(device_tokens).where(others).values(revoked_ms=now_ms))
+
     def add_claim(self, tx: Connection, code_hash: bytes, device: str, community: str, expires_ms: int) -> None:
         tx.execute(delete(claim_codes).where(claim_codes.c.device == device, claim_codes.c.used_ms.is_(None)))
         tx.execute(
@@ -70,6 +75,18 @@ class SqlDevices:
             if device in statuses:
                 statuses[device] = replace(statuses[device], differs=each.more, differs_ms=each.since_ms)
         return statuses
+
+    def last_ms(self, tx: Connection, device: str) -> int:
+        return tx.execute(select(device_status.c.last_ms).where(device_status.c.device == device)).scalar() or 0
+
+    def set_silence(self, tx: Connection, device: str, silence_ms: int | None) -> None:
+        tx.execute(update(device_status).where(device_status.c.device == device).values(silence_ms=silence_ms))
+
+    def ask_rotation(self, tx: Connection, device: str, account: str | None) -> None:
+        tx.execute(update(device_status).where(device_status.c.device == device).values(rotate=account))
+
+    def rotation(self, tx: Connection, device: str) -> str | None:
+        return tx.execute(select(device_status.c.rotate).where(device_status.c.device == device)).scalar()
 
     def clear_mismatch(self, tx: Connection, scope: Scope, device: str) -> None:
         mine = within(device_status.c.community, scope) & (device_status.c.device == device)

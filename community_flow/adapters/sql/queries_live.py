@@ -85,6 +85,7 @@ class SqlLive:
                 device_status.c.mismatch_ms,
                 device_status.c.link,
                 device_status.c.link_ms,
+                device_status.c.silence_ms,
             ).where(within(device_status.c.community, scope))
         )
         differ = {device: each.since_ms for device, each in SqlDeviceSums().differing(tx, scope).items()}
@@ -92,6 +93,7 @@ class SqlLive:
             DeviceSeen(
                 row.device, row.last_ms, row.last_report_ms, row.queue, tuple(row.faults or ()), row.skew_ms,
                 row.mismatch_ms or differ.get(row.device), row.link_ms if row.link == "offline" else None,
+                row.silence_ms,
             )
             for row in rows
         ]  # fmt: skip

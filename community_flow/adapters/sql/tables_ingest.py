@@ -179,6 +179,10 @@ device_status = Table(
     # online or offline at the MQTT broker, and since when; null for a device that speaks HTTP.
     Column("link", Text),
     Column("link_ms", Ms),
+    # How long it may be silent before somebody is told; null for what its kind is allowed.
+    Column("silence_ms", Ms),
+    # Who asked for a new token; null again when the device has fetched it.
+    Column("rotate", Text),
     Index(None, "community"),
 )
 
