@@ -8,9 +8,9 @@ MINUTE_MS = 60_000
 LATE_MS = 3 * MINUTE_MS
 DOWN_MS = 15 * MINUTE_MS
 """A device tells its status every minute: three missed are late, fifteen are down."""
-SILENCES_MS = {"gate_phone": 60 * MINUTE_MS}
-"""A phone sleeps in a pocket; what is not named here is down after DOWN_MS."""
 LEAST_SILENCE_MS, MOST_SILENCE_MS = 5 * MINUTE_MS, 7 * 24 * 60 * MINUTE_MS
+SILENCES_MS = {"gate_phone": 60 * MINUTE_MS, "office": MOST_SILENCE_MS}
+"""A phone sleeps in a pocket, a desk is left for days; what is not named here is down after DOWN_MS."""
 SKEWED_MS = 5 * MINUTE_MS
 """The wire takes any skew away; beyond this a clock is not drifting but wrong."""
 

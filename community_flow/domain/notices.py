@@ -23,6 +23,7 @@ TITLES = {
     "hold_broken": {"en": "A person on hold passed", "zh": "管控人员通行"},
     "silent_resident": {"en": "A resident living alone is silent", "zh": "独居居民无动静"},
     "device_silent": {"en": "A device is silent", "zh": "设备失联"},
+    "device_back": {"en": "A device is back", "zh": "设备已恢复"},
     "clock_wrong": {"en": "The server's clock is in doubt", "zh": "服务器时钟有疑问"},
     "clock_right": {"en": "The server's clock is right again", "zh": "服务器时钟已恢复"},
     "tray_grows": {"en": "The tray grows", "zh": "待处理上报积压"},

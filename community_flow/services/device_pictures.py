@@ -30,11 +30,11 @@ class DevicePictures:
 
     def ask(self, scope: Scope, device: str, sensor: int) -> str:
         """Ask for a picture; gives the name by which the asker, and nobody else, gets it."""
-        if not self.shared():
-            raise Conflict("Several servers share this store, and pictures need Redis then: set FLOW_REDIS_URL.")
         asked = Asked(_mark(scope.account) + secrets.token_urlsafe(16), scope.account, sensor, self.clock.now_ms())
         with self.db.write() as tx:
             community, state = self.registry.one(tx, scope, "device", device)
+            if not self.shared():
+                raise Conflict("Several servers share this store, and pictures need Redis then: set FLOW_REDIS_URL.")
             if state.kind != "camera" or state.status != "active":
                 raise Conflict("Only a camera in use can be asked for a picture.")
             look = Look(

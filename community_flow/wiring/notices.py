@@ -24,8 +24,6 @@ from community_flow.wiring.core import Core
 
 LOW_BYTES = 500 * 2**20
 DAY_MS = 24 * notices.HOUR_MS
-FLAPPING_MS = 6 * notices.HOUR_MS
-"""A device that comes and goes is told of once in this time."""
 LEAST_KEY = 16
 
 
@@ -68,14 +66,33 @@ def wire(core: Core, app: Flask) -> None:
 
 
 def _silent_devices(core: Core, tx: Transaction) -> Iterator[Notice]:
+    """One notice for each silence, known by the moment since when, and one when the device is heard again."""
     everywhere, now_ms = Scope.system(core.registry.store.communities(tx)), core.clock.now_ms()
-    statuses = SqlDevices().statuses(tx, everywhere)
+    statuses, told = SqlDevices().statuses(tx, everywhere), _silences_told(tx)
     for community, device, data in core.registry.store.current(tx, everywhere, "device"):
-        last_ms = statuses[device].last_ms if device in statuses else 0
-        if data.status == "active" and last_ms and device_state.state_of(last_ms, now_ms) == "down":
-            name = f"device_silent|{device}"
-            keys = (f"{name}|{last_ms}", f"{name}|about {now_ms // FLAPPING_MS}")
-            yield Notice("device_silent", community, data.gate, last_ms + device_state.DOWN_MS, "/devices", keys)
+        status = statuses.get(device)
+        if data.status != "active" or status is None or not status.last_ms:
+            continue
+        silence_ms = device_state.silence_of(data.kind, status.silence_ms)
+        if now_ms - status.last_ms > silence_ms:
+            at_ms, key = status.last_ms + silence_ms, f"{SILENT}{device}|{status.last_ms}"
+            yield Notice("device_silent", community, data.gate, at_ms, "/devices", (key,))
+        elif told.get(device, status.last_ms) < status.last_ms:
+            key = f"{BACK}{device}|{told[device]}"
+            yield Notice("device_back", community, data.gate, status.last_ms, "/devices", (key,))
+
+
+SILENT, BACK = "device_silent|", "device_back|"
+
+
+def _silences_told(tx: Transaction) -> dict[str, int]:
+    """Device -> since when it was silent, of the last silence that somebody was told of."""
+    found: dict[str, int] = {}
+    for key in SqlNotices().keys(tx, SILENT):
+        device, since = key.removeprefix(SILENT).split("|", 1)
+        if since.isdecimal():
+            found[device] = max(found.get(device, 0), int(since))
+    return found
 
 
 def _grown_trays(core: Core, tx: Transaction) -> Iterator[Notice]:

@@ -82,6 +82,11 @@ class SqlNotices:
         values = {"error": error[:200], "next_ms": next_ms, "given_up_ms": given_up_ms}
         tx.execute(update(notice_messages).where(mine).values(**values))
 
+    def keys(self, tx: Connection, prefix: str) -> list[str]:
+        """What was told, by its keys."""
+        mine = notice_keys.c.key.startswith(prefix, autoescape=True)
+        return list(tx.execute(select(notice_keys.c.key).where(mine)).scalars())
+
     def recent(self, tx: Connection, scope: Scope, from_ms: int, limit: int) -> list[tuple[Notice, Message | None]]:
         n = notices.c
         mine = or_(n.community.is_(None), within(n.community, scope))
