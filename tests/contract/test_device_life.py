@@ -257,8 +257,9 @@ def _replaced(world: World, way: str) -> None:
     listed = {each.device: each for each in world.parts.devices.list(MANAGER)}
     assert listed[old].state == "revoked"
     assert (listed[new].names, listed[new].gate, listed[new].kind) == ({"en": "West camera"}, "west", "camera")
-    assert listed[new].status is not None
-    assert listed[new].status.silence_ms == 30 * MINUTE_MS
+    status = listed[new].status
+    assert status is not None
+    assert status.silence_ms == 30 * MINUTE_MS
     (version,) = world.parts.settings.history(MANAGER, new)
     assert (version.version, version.document) == (1, LINE)
     with pytest.raises(Conflict):
@@ -310,7 +311,7 @@ def test_a_device_is_silent_after_the_time_that_was_set_for_it(world: World) -> 
 
 def test_a_phone_may_sleep_longer_than_a_camera(world: World) -> None:
     for kind in ("gate_phone", "camera"):
-        made = world.parts.devices.enrol(MANAGER, "garden", kind, "east")  # type: ignore[arg-type]
+        made = world.parts.devices.enrol(MANAGER, "garden", kind, "east")
         world.heard(made.token)
     with world.core.db.write() as tx:
         tx.execute(update(device_status).values(last_ms=world.clock.at_ms - 20 * MINUTE_MS))
