@@ -18,7 +18,7 @@ log = logging.getLogger("sensors")
 
 OLD_MS = 24 * 3_600_000
 MANY = 100_000
-"""Beyond a day or so many reports, counts are summed by the minute."""
+"""Beyond a day or so many reports, or when the disk is full, counts are summed by the minute."""
 
 AWAY_S = 300.0
 LAST_CALL_S = 30.0
@@ -90,7 +90,8 @@ class Agent:
 
     def _overfull(self) -> bool:
         oldest_ms = self.outbox.oldest_ms()
-        return oldest_ms is not None and (self._clock.now() - oldest_ms > OLD_MS or self.outbox.size() > MANY)
+        full = self.outbox.lost > 0 or self.outbox.size() > MANY
+        return oldest_ms is not None and (full or self._clock.now() - oldest_ms > OLD_MS)
 
     def _tell(self) -> None:
         """Note what the last exchange was like."""
@@ -101,7 +102,7 @@ class Agent:
         self.desk.fault(faults.SERVER_AWAY, time.monotonic() - self._heard_s > AWAY_S)
         self.desk.fault(faults.TOKEN_REFUSED, self._sender.status in (401, 403))
         self.desk.fault(faults.REPORT_REFUSED, self._sender.refused > 0)
-        self.desk.fault(faults.CLOCK_JUMPED, self._clock.jumps > 0)
+        self.desk.fault(faults.CLOCK_JUMPED, self._clock.jumped_lately())
 
     def _wait(self, wait_s: float) -> None:
         """Wait out a failure whole; with nothing to send, until there is news or a heartbeat is due."""

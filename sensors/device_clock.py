@@ -10,6 +10,7 @@ KEEP_MS = 250
 """A newly measured offset that differs by less is the network's noise."""
 
 MOST_ROUND_TRIP_MS = 2_000
+LATELY_MS = 3_600_000
 
 
 def wall_ms() -> int:
@@ -28,6 +29,7 @@ class DeviceClock:
         self._apart = wall() - steady()
         self.skew_ms: int | None = None
         self.jumps = 0
+        self._jumped_ms: int | None = None
 
     def now(self) -> int:
         """UTC milliseconds as this device has them; a jump against the steady clock moves the offset with it."""
@@ -36,9 +38,15 @@ class DeviceClock:
         if abs(jump) > JUMP_MS:
             self._apart += jump
             self.jumps += 1
+            self._jumped_ms = self._steady()
             if self.skew_ms is not None:
                 self.skew_ms += jump
         return now
+
+    def jumped_lately(self) -> bool:
+        """Within the last hour: most boxes set their clock once, when the network is there."""
+        self.now()
+        return self._jumped_ms is not None and self._steady() - self._jumped_ms < LATELY_MS
 
     def ago(self, steady_s: float) -> int:
         """UTC milliseconds of a moment that `time.monotonic` gave."""

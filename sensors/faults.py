@@ -25,5 +25,5 @@ MEANINGS = {
     REPORT_REFUSED: "the server refused a report as unreadable; it lies in the outbox's refused table",
     TOKEN_REFUSED: "the server does not accept the device's token",
     SERVER_AWAY: "the server was out of reach for more than five minutes",
-    CLOCK_JUMPED: "the wall clock was set; times were corrected by the jump",
+    CLOCK_JUMPED: "the wall clock was set within the last hour; times were corrected by the jump",
 }

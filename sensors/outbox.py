@@ -10,18 +10,22 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from sensors.device_clock import DeviceClock, monotonic_ms
 from sensors.reserve import Reserve
 from sensors.wire import Count, Gap, Reading, Report, Scan, Span, decode
+from sensors.wire_rules import MAX_BODIES
 
 MOST_BOOT = (1 << 53) - 1
 MINUTE_MS = 60_000
 RESERVE_BYTES = 1 << 20
 """Forgetting what was answered is written to the log first: a batch of a thousand needs about a quarter of this."""
+SLICE = 5_000
 LOG_PAGES = 128
 """The log is carried over into the file this often, so that a small disk holds reports and not their log."""
 
@@ -38,6 +42,12 @@ CREATE TABLE IF NOT EXISTS refused (
 """
 
 
+_SLICE = (
+    "SELECT boot, seq, kind, body FROM reports WHERE device = ? AND at_ms >= ? AND at_ms < ? AND (boot, seq) > (?, ?)"
+    " ORDER BY boot, seq LIMIT ?"
+)
+
+
 class OutboxTrouble(RuntimeError):
     """The outbox cannot be written; the message names the remedy."""
 
@@ -51,14 +61,24 @@ class Kept:
     body: str
 
 
+@dataclass
+class Lost:
+    """Numbers that found no room, when the first of them was, and what they would have said."""
+
+    first: int
+    last: int
+    from_ms: int
+    sums: Counter[str] = field(default_factory=Counter)
+
+
 class Outbox:
     """One per device process; safe to use from several threads."""
 
     def __init__(self, path: Path, device: str, clock: DeviceClock) -> None:
         self._path, self._device, self._clock = path, device, clock
         self._lock = threading.Lock()
-        self._lost: list[tuple[int, int]] = []
-        self._seq = 0
+        self._lost: list[Lost] = []
+        self._seq, self._compacted_ms = 0, 0
         self._tallies: Counter[str] = Counter({"in": 0, "out": 0, "scans": 0, "readings": 0})
         self._reserve = Reserve(path.with_suffix(".reserve"), RESERVE_BYTES)
         with self._named_trouble():
@@ -72,7 +92,7 @@ class Outbox:
     @property
     def lost(self) -> int:
         """Reports that found no room and are not yet told as a gap."""
-        return sum(last - first + 1 for first, last in self._lost)
+        return sum(each.last - each.first + 1 for each in self._lost)
 
     def add(self, make: Callable[[int, int, int, int | None], Report]) -> bool:
         """Keep the report that ``make(boot, seq, now_ms, skew_ms)`` gives; False when the disk had no room for it.
@@ -82,8 +102,8 @@ class Outbox:
         with self._lock:
             self._seq += 1
             report = make(self.boot, self._seq, self._clock.now(), self._clock.skew_ms)
-            if not self._insert(lambda: [report]):
-                self._lose(self._seq, self._seq)
+            if not self._insert([report]):
+                self._lose(report)
                 return False
             self._tallies.update(_tally(report))
             if self._lost:
@@ -129,16 +149,20 @@ class Outbox:
         return None if found[0][0] is None else int(found[0][0])
 
     def compact(self, before_ms: int) -> int:
-        """Replace counts written before ``before_ms`` by sums per minute; how many reports that spared."""
-        rows = self._read(
-            "SELECT boot, seq, kind, body FROM reports WHERE device = ? AND at_ms < ? ORDER BY boot, seq",
-            (self._device, before_ms),
-        )
-        sums = list(_sums(rows))
-        if not sums:
-            return 0
-        self._write(lambda: self._replace(sums))
-        return sum(len(each) - 1 for each in sums)
+        """Replace counts written before ``before_ms`` by sums per minute; how many reports that spared.
+
+        In slices, so that nobody who counts waits long; what was looked at before is not read again.
+        """
+        spared, after = 0, (0, 0)
+        since_ms = self._compacted_ms if self._compacted_ms <= before_ms else 0
+        while rows := self._read(_SLICE, (self._device, since_ms, before_ms, *after, SLICE)):
+            sums = list(_sums(rows))
+            if sums:
+                self._write(partial(self._replace, sums))
+            spared += sum(len(each) - 1 for each in sums)
+            after = rows[-1][:2]
+        self._compacted_ms = before_ms - MINUTE_MS
+        return spared
 
     def _replace(self, sums: Sequence[Sequence[Count]]) -> None:
         for counts in sums:
@@ -149,30 +173,36 @@ class Outbox:
                 [(self._device, each.boot, each.seq) for each in counts],
             )
 
-    def _lose(self, first: int, last: int) -> None:
-        if self._lost and self._lost[-1][1] + 1 == first:
-            first = self._lost.pop()[0]
-        self._lost.append((first, last))
+    def _lose(self, report: Report) -> None:
+        if not self._lost or self._lost[-1].last + 1 != report.seq:
+            self._lost.append(Lost(report.seq, report.seq, report.at))
+        self._lost[-1].last = report.seq
+        self._lost[-1].sums.update(_tally(report))
 
     def _tell_gaps(self) -> None:
-        """There is room again: say what had none."""
-        before = self._seq
-        if self._insert(self._gaps):
+        """There is room again: say what had none. Numbers that a failed try took are lost as well."""
+        gaps = self._gaps()
+        if self._insert(gaps):
             self._lost.clear()
-        else:
-            self._lose(before + 1, self._seq)
+            return
+        for gap in gaps:
+            self._lose(gap)
 
     def _gaps(self) -> list[Report]:
         found: list[Report] = []
-        for first, last in self._lost:
+        for lost in self._lost:
             self._seq += 1
             at, skew = self._clock.now(), self._clock.skew_ms
-            found.append(Gap(boot=self.boot, seq=self._seq, at=at, skew_ms=skew, from_=first, to=last, reason="disk"))
+            found.append(
+                Gap(
+                    boot=self.boot, seq=self._seq, at=at, skew_ms=skew, from_=lost.first, to=lost.last, reason="disk",
+                    from_ms=min(lost.from_ms, at), counters=dict(lost.sums) or None,
+                )
+            )  # fmt: skip
         return found
 
-    def _insert(self, make: Callable[[], Sequence[Report]]) -> bool:
+    def _insert(self, reports: Sequence[Report]) -> bool:
         """Whether the reports are on the disk now. A full one (or a folder that went away) must not stop counting."""
-        reports = make()
         try:
             self._store.execute("BEGIN IMMEDIATE")
             for report in reports:
@@ -264,36 +294,38 @@ def _opened(path: Path) -> sqlite3.Connection:
     return store
 
 
-def _sums(rows: Sequence[tuple[object, ...]]) -> Iterator[list[Count]]:
-    """Counts that one sum may stand for: same minute, gate, direction and skew, with no number missing between them.
+def _sums(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Count]]:
+    """Counts that one sum may stand for: they follow each other at their gate, in one direction, minute and skew.
 
-    A missing number was perhaps answered already; a span over it would take that count back.
+    No number may be missing between them: it was perhaps answered already, and a span over it would take it back.
     """
     for run in _runs(rows):
-        groups: dict[tuple[object, ...], list[Count]] = {}
-        for report in run:
-            if isinstance(report, Count) and report.replaces is None and report.from_ms is None:
-                key = (report.at // MINUTE_MS, report.gate, report.direction, report.skew_ms)
-                groups.setdefault(key, []).append(report)
-        yield from (counts for counts in groups.values() if len(counts) > 1 and _unmixed(counts, run))
+        sides: dict[tuple[str, str], list[Count]] = {}
+        for count in run:
+            sides.setdefault((count.gate, count.direction), []).append(count)
+        for counts in sides.values():
+            for (*_, is_sum), group in groupby(counts, _alike):
+                same = list(group)
+                if len(same) > 1 and not is_sum and sum(each.n for each in same) <= MAX_BODIES:
+                    yield same
 
 
-def _runs(rows: Sequence[tuple[object, ...]]) -> Iterator[list[Report]]:
-    run: list[Report] = []
-    for boot, seq, _, body in rows:
-        if run and (run[-1].boot != boot or run[-1].seq + 1 != seq):
+def _alike(count: Count) -> tuple[int, int | None, bool]:
+    return count.at // MINUTE_MS, count.skew_ms, count.from_ms is not None
+
+
+def _runs(rows: Sequence[tuple[Any, ...]]) -> Iterator[list[Count]]:
+    """The counts of each stretch of numbers in which none is missing."""
+    run: list[Count] = []
+    next_one = None
+    for boot, seq, kind, body in rows:
+        if (boot, seq) != next_one:
             yield run
             run = []
-        run.append(decode(str(body)).report)
-    if run:
-        yield run
-
-
-def _unmixed(counts: Sequence[Count], run: Sequence[Report]) -> bool:
-    """Whether no other count of the gate and direction lies inside the span (a clock set back can do that)."""
-    inside = [each for each in run if counts[0].seq <= each.seq <= counts[-1].seq and isinstance(each, Count)]
-    same = [each for each in inside if (each.gate, each.direction) == (counts[0].gate, counts[0].direction)]
-    return len(same) == len(counts)
+        next_one = boot, seq + 1
+        if kind == Count.KIND and isinstance(count := decode(body).report, Count):
+            run.append(count)
+    yield run
 
 
 def _sum(counts: Sequence[Count], boot: int, seq: int) -> Count:

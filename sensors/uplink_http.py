@@ -96,7 +96,8 @@ class HttpUplink:
 
 
 class BackOff:
-    """How long to wait after so many failures: doubling, with jitter so that a hundred gates do not knock at once."""
+    """How long to wait after so many failures: anything up to a bound that doubles, so that a hundred gates that lost
+    their server together do not knock at its door together."""
 
     def __init__(self, first_s: float = 1.0, most_s: float = 120.0, rng: random.Random | None = None) -> None:
         self._first, self._most, self._rng = first_s, most_s, rng or random.Random()
@@ -108,7 +109,7 @@ class BackOff:
     def failed(self, asked_s: float | None = None) -> float:
         """Seconds to wait now; never less than the server asked for."""
         self.failures += 1
-        wait: float = min(self._most, self._first * 2 ** min(self.failures - 1, 16)) * self._rng.uniform(0.5, 1.0)
+        wait: float = min(self._most, self._first * 2 ** min(self.failures - 1, 16)) * self._rng.random()
         return max(wait, asked_s * self._rng.uniform(1.0, 1.2)) if asked_s else wait
 
 

@@ -281,18 +281,22 @@ class Reading(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class Gap(Report):
-    """Reports from..to of this boot are lost for good."""
+    """Reports from..to of this boot are lost for good: between from_ms and at, with these sums, where that is known."""
 
     KIND = "gap"
 
     from_: Annotated[int, SEQ]
     to: Annotated[int, SEQ]
     reason: Annotated[str, WORD]
+    from_ms: Annotated[int | None, TIME] = None
+    counters: Annotated[Mapping[str, int] | None, counters] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.to < self.from_:
             raise WireError("to", "give a number not below from")
+        if self.from_ms is not None and self.from_ms > self.at:
+            raise WireError("from_ms", "give a time not after at")
 
 
 @dataclass(frozen=True, kw_only=True)

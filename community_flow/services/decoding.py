@@ -159,9 +159,11 @@ class Gap(_Report, frozen=True, kw_only=True, tag="gap", rename={"from_": "from"
     from_: Whole
     to: Whole
     reason: Word
+    from_ms: Whole | None = None
+    counters: Annotated[dict[Word, Whole], Meta(max_length=MAX_COUNTERS)] | None = None
 
     def __post_init__(self) -> None:
-        _require(self.from_ <= self.to)
+        _require(self.from_ <= self.to and (self.from_ms is None or self.from_ms <= self.at))
 
 
 class Status(_Report, frozen=True, kw_only=True, tag="status"):

@@ -24,10 +24,11 @@ from community_flow.domain.ledger import (
     surplus,
     turned_back,
 )
-from community_flow.domain.passages import Triple, triple_id
+from community_flow.domain.passages import triple_id
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Transaction
-from community_flow.ports.flow import Changed, CountRow, FoldReports, FoldRows, LedgerRow, Replacement
+from community_flow.ports.flow import Changed, CountRow, FoldReports, FoldRows, LedgerRow
+from community_flow.services.fold_replacements import Replacements
 
 Side = tuple[str, str]
 """(gate, direction)."""
@@ -78,7 +79,7 @@ class LedgerFold:
 
     def _replacements(
         self, tx: Transaction, community: str, gate: str, direction: str, spans: list[Span]
-    ) -> Sequence[Replacement]:
+    ) -> Replacements:
         """Note what aggregates in these spans stand for; ``spans`` grows by the counts they replace."""
         for span in list(spans):
             for row in self.reports.replacing(tx, community, gate, direction, span):
@@ -86,10 +87,10 @@ class LedgerFold:
                 replaced = self.rows.replaced_span(tx, community, row)
                 if replaced is not None:
                     spans.append(replaced)
-        return self.rows.replacements(tx, community, gate, direction)
+        return Replacements(self.rows.replacements(tx, community, gate, direction))
 
     def _settle(
-        self, tx: Transaction, rules: Rulebook, side: Side, span: Span, stands_for: Sequence[Replacement],
+        self, tx: Transaction, rules: Rulebook, side: Side, span: Span, stands_for: Replacements,
         changed: Changed,
     ) -> None:  # fmt: skip
         view = _View(self, tx, changed.community, rules, side, stands_for)
@@ -130,7 +131,7 @@ class _View:
     community: str
     rules: Rulebook
     side: Side
-    stands_for: Sequence[Replacement]
+    stands_for: Replacements
 
     def without_partners(self, span: Span) -> _Work | None:
         """Where nobody passed every count is a surplus, and where nobody was counted every passage was turned back:
@@ -254,34 +255,18 @@ def _place(row: Count) -> bytes:
     return row.key
 
 
-def _standing(rows: Iterable[CountRow], rules: Rulebook, gate: str, stands_for: Sequence[Replacement]) -> list[Count]:
+def _standing(rows: Iterable[CountRow], rules: Rulebook, gate: str, stands_for: Replacements) -> list[Count]:
     """Counts of the gate's one counting device that no aggregate stands for."""
-    by_device: dict[str, list[Replacement]] = defaultdict(list)
-    for each in stands_for:
-        by_device[each.by[0]].append(each)
     return [
         Count(row.key, row.t_ms, triple_id(row.triple), row.n, row.from_ms)
         for row in rows
-        if _counts_here(row, rules, gate) and not _replaced(row.triple, by_device)
+        if _counts_here(row, rules, gate) and not stands_for.holds(row.triple)
     ]
 
 
 def _counts_here(row: CountRow, rules: Rulebook, gate: str) -> bool:
     rule = rules.places(row.t_ms).gates.get(gate)
     return rule is None or rule.counter is None or rule.counter == row.triple[0]
-
-
-def _replaced(triple: Triple, by_device: Mapping[str, Sequence[Replacement]]) -> bool:
-    device, boot, seq = triple
-    return any(
-        each.boot == boot and each.from_seq <= seq <= each.to_seq and _may_replace(each, triple)
-        for each in by_device.get(device, ())
-    )
-
-
-def _may_replace(by: Replacement, triple: Triple) -> bool:
-    """An aggregate stands for earlier reports only, so it never stands for itself."""
-    return by.by[1] != triple[1] or triple[2] < by.by[2]
 
 
 def _watched(party: Party, rules: Rulebook, gate: str) -> Party:

@@ -127,7 +127,8 @@ def body_of(report: Report) -> str | None:
             parts2 = (("subject", bed), ("quantity", report.quantity), ("value", report.value), ("unit", report.unit))
             return rest(parts2)
         case Gap():
-            return rest((("from", report.from_), ("to", report.to), ("reason", report.reason)))
+            lost = (("from", report.from_), ("to", report.to), ("from_ms", report.from_ms))
+            return rest((*lost, ("reason", report.reason), ("counters", report.counters)))
         case _:
             return rest(status_members(report).items()) if isinstance(report, Status) else None
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,10 @@ def test_a_full_disk_loses_counts_aloud_and_goes_on(outbox: Outbox) -> None:
     # Every number ever given is either there or told as lost.
     assert sorted({*told, *present}) == list(range(1, max(present) + 1))
     assert not set(told) & set(present)
+    # And what they would have said is told as sums, with the time of the first and the last.
+    assert sum((each.counters or {}).get("in", 0) for each in gaps) == lost
+    assert all(each.from_ms is not None and each.from_ms <= each.at for each in gaps)
+    assert outbox.tallies()["in"] == len(results) + 2 - lost
 
 
 def test_a_folder_that_is_not_there_is_named_with_the_remedy(tmp_path: Path, hands: Hands) -> None:
@@ -165,6 +170,34 @@ def test_the_sum_of_all_counts_is_the_same_after_compaction(outbox: Outbox, hand
     outbox.compact(hands.wall)
     assert _totals(outbox) == before
     assert outbox.size() < 200
+
+
+def test_a_clock_that_is_set_in_the_middle_mixes_no_minutes(outbox: Outbox, hands: Hands) -> None:
+    for jump in (0, 3_600_000, -3_600_000):
+        hands.wall += jump
+        for _ in range(40):
+            count(outbox)
+            hands.pass_ms(10_000)
+    before = _totals(outbox)
+    outbox.compact(hands.wall + 7_200_000)
+    assert _totals(outbox) == before
+    sums = [each for each in kept(outbox) if isinstance(each, Count) and each.replaces and each.from_ms is not None]
+    assert len(sums) > 10
+    assert all(each.from_ms is not None and each.at - each.from_ms < MINUTE for each in sums)
+    spans = sorted((each.replaces.from_, each.replaces.to) for each in sums if each.replaces)
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
+
+
+def test_what_was_summed_once_is_not_read_again(outbox: Outbox, hands: Hands) -> None:
+    for _ in range(2):
+        for _ in range(60):
+            count(outbox)
+            hands.pass_ms(5_000)
+        assert outbox.compact(hands.wall - MINUTE) >= 40
+    assert sum(each.n for each in kept(outbox) if isinstance(each, Count)) == 120
+    outbox._store.execute("UPDATE reports SET body = 'broken' WHERE at_ms < ?", (hands.wall - 4 * MINUTE,))
+    count(outbox)
+    outbox.compact(hands.wall - MINUTE)
 
 
 def _totals(outbox: Outbox) -> dict[tuple[str, str], int]:

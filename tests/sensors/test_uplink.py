@@ -195,11 +195,15 @@ def test_a_server_that_is_not_there_is_told_and_waited_for(outbox: Outbox, clock
 
 
 def test_waits_double_are_jittered_and_end_at_two_minutes() -> None:
-    back_off = BackOff(first_s=1, most_s=120, rng=random.Random(3))
-    waits = [back_off.failed() for _ in range(12)]
-    for number, wait in enumerate(waits):
-        assert min(120, 2**number) / 2 <= wait <= min(120, 2**number)
-    assert len(set(waits)) == 12
+    """A hundred boxes that fail together: their waits lie anywhere below the bound, which doubles."""
+    boxes = [BackOff(first_s=1, most_s=120, rng=random.Random(seed)) for seed in range(100)]
+    for number in range(12):
+        bound = min(120, 2**number)
+        waits = sorted(each.failed() for each in boxes)
+        assert 0 <= waits[0] < bound / 10
+        assert bound * 9 / 10 < waits[-1] <= bound
+        assert bound * 0.35 < waits[50] < bound * 0.65
+    back_off = boxes[0]
     back_off.succeeded()
     assert back_off.failed() <= 1
 
@@ -221,6 +225,9 @@ def test_a_clock_that_is_set_takes_its_offset_along() -> None:
         steady[0] += 10
         assert clock.now() - (clock.skew_ms or 0) == before + 10
     assert clock.jumps == 2
+    assert clock.jumped_lately()
+    wall[0], steady[0] = wall[0] + 3_600_000, steady[0] + 3_600_000
+    assert not clock.jumped_lately()
 
 
 def test_an_offset_from_a_slow_exchange_or_within_noise_is_not_taken() -> None:

@@ -105,6 +105,10 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ),
     ("reading below zero", HEAD | {"kind": "reading", "subject": {"tag": "x"}, "quantity": "delta", "value": -2.5e-9}),
     ("gap", HEAD | {"kind": "gap", "from": 9, "to": 11, "reason": "disk"}),
+    (
+        "gap with what it held",
+        HEAD | {"kind": "gap", "from": 9, "to": 11, "reason": "disk", "from_ms": HEAD["at"] - 5, "counters": {"in": 3}},
+    ),
     ("bare status", HEAD | {"kind": "status"}),
     (
         "status",
@@ -194,6 +198,11 @@ HOSTILE: list[tuple[str, str, str]] = [  # (name, text, member at fault)
         "subject.subject",
     ),
     ("gap backwards", json.dumps(HEAD | {"kind": "gap", "from": 9, "to": 8, "reason": "disk"}), "to"),
+    (
+        "gap that begins after it ends",
+        json.dumps(HEAD | {"kind": "gap", "from": 9, "to": 9, "reason": "disk", "from_ms": HEAD["at"] + 1}),
+        "from_ms",
+    ),
     ("counters are a list", json.dumps(HEAD | {"kind": "status", "counters": [1]}), "counters"),
     ("a counter below zero", json.dumps(HEAD | {"kind": "status", "counters": {"in": -1}}), "counters"),
     ("51 faults", json.dumps(HEAD | {"kind": "status", "faults": ["x"] * 51}), "faults"),
