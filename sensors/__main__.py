@@ -64,7 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     count.add_argument("--json", action="store_true")
     count.set_defaults(run=_count)
     agent = commands.add_parser("agent", help="watch a gate and report to the server")
-    agent.add_argument("config", type=Path)
+    agent.add_argument("config", type=Path, help="its file, or a folder: then the box is claimed and told by a server")
+    agent.add_argument("--server", default="", help="of a box that is not claimed yet: https://flow.example")
+    agent.add_argument("--ca-file", type=Path, help="certificate authority of that server")
+    agent.add_argument("--code", default="", help="a code from the page Devices, instead of showing one")
+    agent.add_argument("--qr-file", type=Path, help="also write the code as a picture, .png or .svg")
+    agent.add_argument("--trial-s", type=float, default=30.0, help="so long a new configuration has to come up (30)")
     agent.set_defaults(run=_agent)
     fetch = commands.add_parser("fetch-model", help="put the detector's model in place; its SHA-256 is pinned")
     fetch.add_argument("source", help="a file, or the http(s) address of a mirror")
@@ -136,7 +141,14 @@ def _told(tally: Tally, shapes: Sequence[Line | Zone]) -> str:
 
 def _agent(given: argparse.Namespace) -> None:
     from sensors.agent import Agent
+    from sensors.box import Box
 
+    if given.config.is_dir() or (given.server and not given.config.exists()):
+        box = Box(given.config, given.server, ca_file=given.ca_file, qr_file=given.qr_file, trial_s=given.trial_s)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: box.stop())
+        box.run(given.code)
+        return
     agent = Agent(load(given.config))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())

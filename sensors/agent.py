@@ -26,16 +26,23 @@ LAST_CALL_S = 30.0
 
 
 class Agent:
-    """Runs a configuration. ``extra`` are sensors of your own; see docs/sensors.md."""
+    """Runs a configuration. ``extra`` are sensors of your own; see docs/sensors.md.
 
-    def __init__(self, config: AgentConfig, extra: Sequence[Sensor] = (), back_off: BackOff | None = None) -> None:
-        self._config = config
+    A ``lasting`` agent goes on telling how it is when its sensors are at their end, or when it has none.
+    """
+
+    def __init__(
+        self, config: AgentConfig, extra: Sequence[Sensor] = (), back_off: BackOff | None = None, lasting: bool = False
+    ) -> None:
+        self._config, self._lasting = config, lasting
         self._clock = DeviceClock()
         self.outbox = Outbox(config.outbox, config.device, self._clock)
         self.desk = Desk(self.outbox, self._clock, config.config, config.ingest_key)
         self._uplink = _uplink(config)
         self._sender = Sender(self.outbox, self._uplink, self._clock, back_off)
-        self._sensors = [*(_made(each) for each in config.sensors), *extra]
+        self.sensors = [*(_made(each) for each in config.sensors), *extra]
+        self.answered = False
+        """The server has taken something from this agent."""
         self._stop = threading.Event()
         self._heard_s = time.monotonic()
         self._beat_s = self._compacted_s = -float("inf")
@@ -47,10 +54,10 @@ class Agent:
 
     def run(self) -> None:
         """Until `stop`, or until every sensor is at its end and everything is sent."""
-        threads = [threading.Thread(target=self._sense, args=(each,), daemon=True) for each in self._sensors]
+        threads = [threading.Thread(target=self._sense, args=(each,), daemon=True) for each in self.sensors]
         for thread in threads:
             thread.start()
-        while not self._stop.is_set() and any(thread.is_alive() for thread in threads):
+        while not self._stop.is_set() and (self._lasting or any(thread.is_alive() for thread in threads)):
             self._wait(self._turn())
         self._stop.set()
         for thread in threads:
@@ -72,6 +79,7 @@ class Agent:
         try:
             self._tend()
             wait = self._sender.step()
+            self.answered |= wait >= 0 and not self._sender.trouble
         except OutboxTrouble as error:
             log.error("%s", error)
             wait = self._sender.back_off.failed()

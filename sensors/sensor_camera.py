@@ -15,16 +15,21 @@ from sensors.desk import Desk
 from sensors.frames import Frame
 from sensors.gate_line import Direction
 from sensors.model import BadModel
+from sensors.still import Still
 from sensors.watching import Watch
 
 OTHER: dict[Direction, Direction] = {"in": "out", "out": "in"}
 
 
 class CameraSensor:
-    """Counts with YOLOX, or by motion where there is no model that can be used (and says so as a fault)."""
+    """Counts with YOLOX, or by motion where there is no model that can be used (and says so as a fault).
+
+    Without a line it counts nobody: it looks, so that a line can be drawn.
+    """
 
     def __init__(self, config: CameraConfig) -> None:
         self._config = config
+        self.still = Still()
 
     def run(self, desk: Desk, stop: threading.Event) -> None:
         watch = Watch(self._config.source, self._config.fps, self._config.pace, self._config.repeat)
@@ -32,9 +37,12 @@ class CameraSensor:
 
     def _counting(self, desk: Desk) -> Callable[[Frame, int], None]:
         overs = self._config.over
+        if not overs:
+            return lambda frame, at_ms: self.still.offer(frame.picture)
         counter = Counter(self._detector(desk), [over.shape for over in overs])
 
         def take(frame: Frame, at_ms: int) -> None:
+            self.still.offer(frame.picture)
             for at, crossing in counter.look(frame).crossings:
                 direction = OTHER[crossing.direction] if overs[at].flip else crossing.direction
                 crossed_ms = at_ms - round((frame.t_s - crossing.t_s) * 1000)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sensors.device_clock import DeviceClock
 from sensors.outbox import Kept, Outbox
@@ -45,12 +45,7 @@ class HttpUplink:
     """One connection to the server, opened again when it breaks."""
 
     def __init__(self, server: str, token: str, ca_file: Path | None = None) -> None:
-        parts = urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadAddress(
-                f"The server {server!r} is no address: give one like https://flow.example or http://192.168.1.5:8000."
-            )
-        self._parts, self._ca_file = parts, ca_file
+        self._parts, self._ca_file = server_parts(server), ca_file
         self._headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
@@ -79,7 +74,7 @@ class HttpUplink:
 
     def _post(self, packed: bytes) -> tuple[int, bytes, str | None]:
         if self._line is None:
-            self._line = self._connection()
+            self._line = connected(self._parts, self._ca_file)
         self._line.request("POST", self._parts.path.rstrip("/") + PATH, packed, self._headers)
         response = self._line.getresponse()
         found = response.read(MOST_ANSWER)
@@ -87,12 +82,24 @@ class HttpUplink:
             self.close()
         return response.status, found, response.getheader("Retry-After")
 
-    def _connection(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
-        if self._parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
-        trust = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trust)
+
+def server_parts(server: str) -> SplitResult:
+    """The address in its parts; raises BadAddress."""
+    parts = urlsplit(server)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadAddress(
+            f"The server {server!r} is no address: give one like https://flow.example or http://192.168.1.5:8000."
+        )
+    return parts
+
+
+def connected(parts: SplitResult, ca_file: Path | None) -> http.client.HTTPConnection:
+    """A line to the server, opened at its first use."""
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    trust = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trust)
 
 
 class BackOff:

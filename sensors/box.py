@@ -1,0 +1,296 @@
+"""A box that is told what to do: it shows a code until somebody claims it, then runs what its server says, and goes
+back by itself to what worked when something new does not."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sensors import faults
+from sensors.agent import Agent
+from sensors.box_folder import BoxFolder
+from sensors.box_link import BoxLink, Said
+from sensors.config import AgentConfig, BadConfig, Told, told_from
+from sensors.show_code import as_text, write_picture
+from sensors.still import Still, jpeg
+from sensors.uplink_http import BackOff, NoAnswer
+
+log = logging.getLogger("sensors")
+
+TRIAL_S = 30.0
+"""So long something new has to come up; a stream takes its time to answer."""
+SETTLED_S = 2.0
+MOST_STARTS = 2
+"""Starts that may end in the middle of a trial: the first may be a power cut, the second is no chance."""
+PICTURE_S = 10.0
+POLL_S = 3.0
+FATAL = (faults.CAMERA_LOST, faults.SOURCE_BAD)
+"""A missing model is no reason to go back: motion counts meanwhile, and the fault is told."""
+
+NOTHING = Told(())
+
+
+class NotClaimed(RuntimeError):
+    """The box cannot be claimed as asked; the message names the remedy."""
+
+
+class Box:
+    """Everything it keeps lies in one folder; before it is claimed that is a code and nothing else."""
+
+    def __init__(
+        self, folder: Path, server: str = "", *, ca_file: Path | None = None, qr_file: Path | None = None,
+        trial_s: float = TRIAL_S, poll_s: float | None = None, show: Callable[[str], None] = print,
+    ) -> None:  # fmt: skip
+        self.folder = BoxFolder(folder)
+        known = self.folder.read("identity")
+        self._server = server or str(known.get("server", ""))
+        self._ca_file = ca_file or (Path(known["ca_file"]) if known.get("ca_file") else None)
+        if not self._server:
+            raise NotClaimed("Which server? Give --server https://… once; the box remembers it when it is claimed.")
+        self._qr_file, self._trial_s, self._poll_s, self._show = qr_file, trial_s, poll_s, show
+        self._stop = threading.Event()
+        self._agent: Agent | None = None
+        self._thread: threading.Thread | None = None
+        self._version = 0
+        self._tag = ""
+        self._untold: list[tuple[int, str, str | None]] = []
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def run(self, code: str = "") -> None:
+        """Until `stop`."""
+        if code:
+            self._be(self._with_code(code))
+        while not self.folder.read("identity") and not self._stop.is_set():
+            self._wait_to_be_claimed()
+        if self._stop.is_set():
+            return
+        self._link = self._linked()
+        try:
+            self._begin()
+            while not self._stop.is_set():
+                self._stop.wait(self._turn())
+        finally:
+            self._end_agent()
+
+    # --- claim ----------------------------------------------------------------------------------------------------
+
+    def _with_code(self, code: str) -> dict[str, Any]:
+        said = BoxLink(self._server, ca_file=self._ca_file).claim(code)
+        if said.status != 200:
+            raise NotClaimed(said.trouble)
+        return said.body
+
+    def _wait_to_be_claimed(self) -> None:
+        """One code, until it is entered or has ended."""
+        link = BoxLink(self._server, ca_file=self._ca_file)
+        asked, back_off, shown = self.folder.read("request"), BackOff(most_s=30), ""
+        while not self._stop.is_set():
+            try:
+                if not asked:
+                    asked = self._ask(link)
+                if asked["code"] != shown:
+                    shown = asked["code"]
+                    self._present(asked)
+                said = link.poll(asked["secret"])
+                back_off.succeeded()
+            except NoAnswer as error:
+                log.warning("Not claimed yet: %s", error)
+                self._stop.wait(back_off.failed())
+                continue
+            if said.status == 404:
+                self.folder.forget("request")
+                return
+            if said.body.get("state") == "claimed":
+                self._be(said.body)
+                return
+            self._stop.wait(self._poll_s or said.body.get("poll_s", POLL_S))
+
+    def _ask(self, link: BoxLink) -> dict[str, Any]:
+        said = link.ask_to_be_claimed()
+        if said.status != 201:
+            raise NoAnswer(f"{self._server} gives no code: {said.trouble}")
+        self.folder.write("request", said.body)
+        return said.body
+
+    def _present(self, asked: dict[str, Any]) -> None:
+        self._show(as_text(asked.get("qr", []), asked["code"], asked.get("link", "")))
+        if self._qr_file is not None:
+            write_picture(self._qr_file, asked.get("qr", []))
+
+    def _be(self, claimed: dict[str, Any]) -> None:
+        """Somebody now. A box that was another device before begins anew; that one's reports go on being sent."""
+        self.folder.write(
+            "identity",
+            {
+                "server": self._server, "device": claimed["device"], "token": claimed["token"],
+                "mqtt": claimed.get("mqtt", ""), "ca_file": str(self._ca_file or ""),
+            },
+        )  # fmt: skip
+        for name in ("request", "good", "trial", "bad"):
+            self.folder.forget(name)
+        log.info("This box is the device %s now.", claimed["device"])
+
+    def _linked(self) -> BoxLink:
+        return BoxLink(self._server, self.folder.read("identity")["token"], self._ca_file)
+
+    # --- what it is told ------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Run what worked last. What was being tried when the box stopped gets one more chance."""
+        trial = self.folder.read("trial")
+        if trial.get("starts", 0) >= MOST_STARTS:
+            self._failed(trial["version"], "the box stopped while it tried this")
+        good = self.folder.read("good")
+        self._start(good.get("version", 0), self._parsed(good.get("document", {"sensor": []})))
+
+    def _parsed(self, document: Any) -> Told:
+        try:
+            return told_from(document, self.folder.path)
+        except BadConfig as error:  # written by a later version of this program
+            log.error("What worked before cannot be read any more: %s", error)
+            return NOTHING
+
+    def _turn(self) -> float:
+        """Ask what to do, and do it; seconds until the next time."""
+        try:
+            self._tell()
+            said = self._link.settings(self._tag)
+            if said.status == 200:
+                self._tag = said.tag
+                self._obey(said)
+            elif said.status != 304:
+                log.warning("The server does not say what to do: %s", said.trouble)
+            return self._poll_s or float(said.body.get("poll_s", POLL_S))
+        except NoAnswer as error:
+            log.warning("%s", error)
+            self._tag = ""
+            return (self._poll_s or POLL_S) * 2
+
+    def _obey(self, said: Said) -> None:
+        if said.body.get("rotate"):
+            self._take_token()
+        wish = said.body.get("picture")
+        if wish:
+            self._give_picture(wish["wish"], wish.get("sensor", 0))
+        version, document = said.body.get("version", 0), said.body.get("config")
+        if version and version not in (self._version, self.folder.read("bad").get("version")):
+            self._try(version, document)
+
+    def _try(self, version: int, document: Any) -> None:
+        """Run something new; keep it when it comes up, else go back and say why."""
+        starts = self.folder.read("trial").get("starts", 0) if self._tried(version) else 0
+        self.folder.write("trial", {"version": version, "starts": starts + 1})
+        before = self._version, self.folder.read("good").get("document", {"sensor": []})
+        try:
+            told = told_from(document, self.folder.path)
+        except BadConfig as error:
+            self._failed(version, str(error))
+            return
+        self._end_agent()
+        self._start(version, told)
+        why = self._came_up()
+        if why is None:
+            self.folder.write("good", {"version": version, "document": document})
+            self.folder.forget("trial")
+            self._untold.append((version, "running", None))
+        elif not self._stop.is_set():
+            self._end_agent()
+            self._failed(version, why)
+            self._start(before[0], self._parsed(before[1]))
+            if before[0]:
+                self._untold.append((before[0], "running", None))
+        self._tell()
+
+    def _tried(self, version: int) -> bool:
+        return bool(self.folder.read("trial").get("version") == version)
+
+    def _failed(self, version: int, why: str) -> None:
+        log.error("Version %d does not work, the one before goes on: %s", version, why)
+        self.folder.write("bad", {"version": version, "reason": why})
+        self.folder.forget("trial")
+        self._untold.append((version, "failed", why))
+
+    def _came_up(self) -> str | None:
+        """None when everything works, else what does not after all this time."""
+        end_s, good_s, why = time.monotonic() + self._trial_s, 0.0, "it was stopped"
+        while not self._stop.wait(0.1):
+            why, now_s = self._missing(), time.monotonic()
+            if not why:
+                good_s = good_s or now_s
+                if now_s - good_s >= min(SETTLED_S, self._trial_s / 4):
+                    return None
+            else:
+                good_s = 0.0
+            if now_s > end_s:
+                return why or None
+        return why
+
+    def _missing(self) -> str:
+        """What is not as it should be; empty when nothing is."""
+        assert self._agent is not None
+        wrong = [faults.MEANINGS[each] for each in FATAL if each in self._agent.desk.faults()]
+        if wrong:
+            return wrong[0]
+        if any(not each.seen for each in self._stills()):
+            return f"a camera gave no picture within {self._trial_s:g} s"
+        return "" if self._agent.answered else f"the server took no status within {self._trial_s:g} s"
+
+    def _tell(self) -> None:
+        while self._untold:
+            self._link.told(*self._untold[0])
+            self._untold.pop(0)
+
+    # --- the agent ------------------------------------------------------------------------------------------------
+
+    def _start(self, version: int, told: Told) -> None:
+        who = self.folder.read("identity")
+        has_mqtt = importlib.util.find_spec("paho") is not None
+        config = AgentConfig(
+            device=who["device"], server=self._server, token=who["token"], outbox=self.folder.path / "outbox.sqlite",
+            sensors=told.sensors, heartbeat_s=told.heartbeat_s, ca_file=self._ca_file,
+            mqtt=who.get("mqtt", "") if has_mqtt else "", config=version,
+        )  # fmt: skip
+        self._version, self._agent = version, Agent(config, lasting=True)
+        self._thread = threading.Thread(target=self._agent.run, name=f"version {version}", daemon=True)
+        self._thread.start()
+
+    def _end_agent(self) -> None:
+        if self._agent is not None and self._thread is not None:
+            self._agent.stop()
+            self._thread.join()
+            self._agent = self._thread = None
+
+    def _stills(self) -> list[Still]:
+        sensors = self._agent.sensors if self._agent else []
+        return [found for each in sensors if isinstance(found := getattr(each, "still", None), Still)]
+
+    def _give_picture(self, wish: str, sensor: int) -> None:
+        stills = self._stills()
+        picture = stills[sensor].take(PICTURE_S) if sensor < len(stills) else None
+        if picture is not None:
+            said = self._link.picture(wish, jpeg(picture))
+        else:
+            said = self._link.no_picture(
+                wish, "There is no camera by now." if not stills else "The camera gives no picture."
+            )
+        if said.status not in (200, 404):
+            log.warning("The picture was not taken: %s", said.trouble)
+
+    def _take_token(self) -> None:
+        """The next token is on the disk before the one before it ends."""
+        said = self._link.next_token()
+        if said.status != 200:
+            return
+        self.folder.write("identity", {**self.folder.read("identity"), "token": said.body["token"]})
+        self._link = self._linked()
+        self._link.took_token()
+        version, document = self._version, self.folder.read("good").get("document", {"sensor": []})
+        self._end_agent()
+        self._start(version, self._parsed(document))
