@@ -50,4 +50,4 @@ class BoxProcess:
         """The code that it shows."""
         pattern = re.compile(r"Its code is  ([A-Z2-9]{5}-[A-Z2-9]{5})")
         wait_until(lambda: pattern.search(self.words()) is not None, "a code", 60)
-        return pattern.findall(self.words())[-1]
+        return str(pattern.findall(self.words())[-1])

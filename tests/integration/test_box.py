@@ -1,4 +1,4 @@
-"""A real box and a real server: claimed by the code it shows, told what to do, back by itself from what does not work."""
+"""A real box and a real server: claimed by its code, told what to do, back by itself from what does not work."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def _looks(office: Office, device: str, data_dir: Path, box: BoxProcess) -> None
     url = f"/v1/devices/{device}/picture/{wish}"
     wait_until(lambda: isinstance(office.get(url), bytes), "the picture", 30)
     found = office.get(url)
-    assert cv2.imdecode(np.frombuffer(found, np.uint8), cv2.IMREAD_COLOR).shape[1] >= 320
+    picture = cv2.imdecode(np.frombuffer(found, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape[1] >= 320
     middle = found[len(found) // 2 :][:64]
     for folder in (data_dir, box.folder):
         assert not holders(folder, middle)
