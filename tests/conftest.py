@@ -18,7 +18,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from community_flow.adapters.keys import KeyRing
-from community_flow.adapters.sql.migrate import upgrade
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.app import create_app
 from community_flow.domain.scope import Role
@@ -35,6 +34,7 @@ from tests.services import (
     redis_server,
     wait_until,
 )
+from tests.stores import empty, make_tables
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = os.environ.get("CI") == "true" or os.environ.get("FLOW_TEST_ALL_SERVICES") == "1"
@@ -75,8 +75,9 @@ def _start(server: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
-    """A real PostgreSQL on loopback; each test that asks empties what it wrote."""
-    yield from _start(postgresql_server)
+    """A real PostgreSQL on loopback; each test that asks empties what it wrote. Nobody pulls its plug: those whose plug
+    is pulled are in tests/survival."""
+    yield from _start(lambda: postgresql_server("-c", "fsync=off"))
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +107,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "sqlite":
         return Settings(data_dir=tmp_path / "var")
     url: str = request.getfixturevalue("postgresql_url")
-    _empty(url)
+    empty(url)
     return Settings(data_dir=tmp_path / "var", database_url=url)
 
 
@@ -118,7 +119,7 @@ def sqlite_settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def database(settings: Settings) -> Iterator[SqlDatabase]:
     """Empty tables on SQLite, then on PostgreSQL."""
-    upgrade(settings.store_url)
+    make_tables(settings.store_url)
     database = SqlDatabase(settings.store_url)
     yield database
     database.close()
@@ -142,16 +143,8 @@ def sqlite_core(sqlite_settings: Settings) -> Iterator[Core]:
 def prepared(settings: Settings) -> Core:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     KeyRing(settings.data_dir / "keys").ensure()
-    upgrade(settings.store_url)
+    make_tables(settings.store_url)
     return build_core(settings)
-
-
-def _empty(url: str) -> None:
-    database = SqlDatabase(url)
-    with database.write() as tx:
-        tx.exec_driver_sql("DROP SCHEMA public CASCADE")
-        tx.exec_driver_sql("CREATE SCHEMA public")
-    database.close()
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def redis_server() -> Iterator[str]:
 
 
 @contextmanager
-def postgresql_server() -> Iterator[str]:
+def postgresql_server(*options: str) -> Iterator[str]:
     """A PostgreSQL cluster of our own; gives the URL of an empty database. Not root: the server refuses that."""
     programs = _postgresql_programs()
     port = free_port()
@@ -76,7 +76,7 @@ def postgresql_server() -> Iterator[str]:
         )  # fmt: skip
         command = [
             str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
-            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200",
+            "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", *options,
         ]  # fmt: skip
         ready = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         with _process(command, port, user=user, stop=signal.SIGINT):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.low_level import ARGON2_VERSION
 
 from community_flow.domain.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 from community_flow.domain.places import Area, Community, Gate
@@ -48,7 +50,7 @@ class Accounts:
         self.db, self.store, self.registry, self.audit, self.clock = db, store, registry, audit, clock
         self.hasher = hasher or PasswordHasher()
         # A stranger's login costs as much as a known one, so that the time of an answer names no accounts.
-        self._nobody = self.hasher.hash(secrets.token_urlsafe(16))
+        self._nobody = _hash_of_nothing(self.hasher)
 
     def add(self, account: Account, password: str | None, by: str) -> Account:
         """Make an account; raises Invalid or Conflict."""
@@ -258,6 +260,16 @@ def _check(account: Account, password: str | None) -> None:
         raise Invalid("Choose the area that this official answers for.", field="areas")
     if password is not None and len(password) < PASSWORD_LEAST:
         raise Invalid("A password has at least 10 characters: a short sentence is easy to remember.", field="password")
+
+
+def _hash_of_nothing(hasher: PasswordHasher) -> str:
+    """As long to check as a hash of ``hasher``, but random where that has its result: no password gives it, and it
+    costs nothing to make."""
+    salt, result = (
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${result}"
 
 
 def _digest(secret: str) -> bytes:

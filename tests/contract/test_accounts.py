@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import update
 
 from community_flow.adapters.sql.tables_access import audit
@@ -55,6 +56,16 @@ def test_wrong_and_unknown_are_refused_alike(accounts: Accounts, login: str, pas
     guard(accounts)
     with pytest.raises(Forbidden, match="login or the password"):
         accounts.sign_in(login, password, "192.0.2.1")
+
+
+@pytest.mark.parametrize("hasher", [PasswordHasher(), PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)])
+def test_a_stranger_costs_what_a_known_one_costs(accounts: Accounts, hasher: PasswordHasher) -> None:
+    """What stands for the hash of nobody is checked with the same effort, and no password fits it."""
+    nobody = Accounts(accounts.db, accounts.store, accounts.registry, accounts.audit, accounts.clock, hasher)._nobody
+    assert extract_parameters(nobody) == extract_parameters(hasher.hash(GOOD))
+    assert not hasher.check_needs_rehash(nobody)
+    with pytest.raises(VerifyMismatchError):
+        hasher.verify(nobody, GOOD)
 
 
 def test_an_account_without_a_password_cannot_be_guessed(accounts: Accounts) -> None:

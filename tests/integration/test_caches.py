@@ -20,10 +20,11 @@ from community_flow.settings import Settings
 from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
-from tests.conftest import LiveServer, _empty, prepared, serving
+from tests.conftest import LiveServer, prepared, serving
 from tests.factories import an_account, small_community
 from tests.integration.test_kill import MANAGER
 from tests.operations import command
+from tests.stores import empty
 
 WITHIN_S = 0.5
 PAUSE_S = 0.02
@@ -60,7 +61,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     settings = Settings(data_dir=tmp_path_factory.mktemp("caches") / "var")
     if request.param != "sqlite":
         url = request.getfixturevalue("postgresql_url")
-        _empty(url)
+        empty(url)
         settings = replace(settings, database_url=url)
     if request.param.endswith("redis"):
         settings = replace(settings, redis_url=request.getfixturevalue("redis_url"))

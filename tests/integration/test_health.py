@@ -25,6 +25,7 @@ from tests.factories import small_community
 from tests.integration.test_kill import MANAGER, accepted
 from tests.processes import frozen, parent_of, processes_of, send
 from tests.services import postgresql_server, redis_server, wait_until
+from tests.stores import empty
 
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
@@ -90,7 +91,7 @@ def test_what_hangs_hangs_no_probe(stores: tuple[str, str], tmp_path: Path) -> N
 def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_path: Path) -> None:
     """Two workers take reports; each scrape counts those of both, also after one of them was killed."""
     settings = Settings(data_dir=tmp_path / "var", database_url=postgresql_url)
-    _empty_store(postgresql_url)
+    empty(postgresql_url)
     core = prepared(settings)
     small_community(core)
     made = ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east")
@@ -137,9 +138,3 @@ def _shares(folder: Path) -> list[float]:
         sum(each.value for each in _read_file(path) if each.name == "bodies_total")
         for path in sorted(folder.glob("*.figures"))
     ]
-
-
-def _empty_store(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from community_flow.settings import Settings
-from tests.conftest import REQUIRED, _empty
+from tests.conftest import REQUIRED
 from tests.services import Missing
+from tests.stores import empty
 from tests.survival.parts import PostgresPart, RedisPart, postgresql_folder, running
 
 
@@ -45,7 +46,7 @@ def postgres(cluster: PostgresPart) -> PostgresPart:
     """An empty PostgreSQL that runs and was not killed yet."""
     if cluster.ended():
         cluster.start()
-    _empty(cluster.url)
+    empty(cluster.url)
     cluster.kills = 0
     return cluster
 
