@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-import psycopg
 from click.testing import CliRunner, Result
 
 from community_flow.commands import main
@@ -25,6 +24,7 @@ from community_flow.wiring.flow import flow_parts
 from tests.conftest import prepared
 from tests.factories import an_account, small_community
 from tests.fakes_flow import CAMERA, MORNING_MS, FlowKit, count, scan
+from tests.stores import another_database
 
 LIN = "p_" + "l" * 12
 CARD = "ps_" + "01" * 16
@@ -99,10 +99,5 @@ def another_store(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     if settings.database_url is None:
         yield replace(settings, data_dir=folder)
         return
-    name = f"other_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield replace(settings, data_dir=folder, database_url=settings.database_url.rpartition("/")[0] + f"/{name}")
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with another_database(settings.database_url) as url:
+        yield replace(settings, data_dir=folder, database_url=url)

@@ -6,7 +6,12 @@ To migrate an empty store takes longer than most tests do. What the migrations m
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from community_flow.adapters.sql.migrate import state_of, upgrade
 from community_flow.adapters.sql.store import SqlDatabase
+from community_flow.settings import Settings
 
 _LOOKS: dict[str, str | None] = {}
 """What the tables that this process made by migrations look like, by the URL of the PostgreSQL they are in."""
@@ -96,6 +102,30 @@ def empty(url: str) -> None:
         else:
             line.execute("DROP SCHEMA public CASCADE")
         line.execute("CREATE SCHEMA public")
+
+
+@contextmanager
+def another_database(url: str, like: str | None = None) -> Iterator[str]:
+    """A database of its own beside another: empty, or as ``like``, with which nobody may be connected, is now."""
+    name = f"other_{uuid.uuid4().hex[:12]}"
+    template = f" TEMPLATE {make_url(like).database} STRATEGY file_copy" if like else ""
+    with psycopg.connect(url, autocommit=True) as line:
+        line.execute(f"CREATE DATABASE {name}{template}".encode())
+        try:
+            yield url.rpartition("/")[0] + f"/{name}"
+        finally:
+            line.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def copied(settings: Settings, folder: Path) -> Iterator[Settings]:
+    """An installation as another is now, which nobody has open: what is made once is given to many to change."""
+    shutil.copytree(settings.data_dir, folder)
+    if settings.database_url is None:
+        yield replace(settings, data_dir=folder)
+        return
+    with another_database(settings.database_url.rpartition("/")[0] + "/postgres", settings.database_url) as url:
+        yield replace(settings, data_dir=folder, database_url=url)
 
 
 def _wipe(line: psycopg.Connection) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,25 +21,40 @@ from community_flow.demo.plan import Plan
 from community_flow.domain.passages import key_at
 from community_flow.services.retention import Cleared, Retention
 from community_flow.settings import Settings
-from community_flow.wiring.core import Core
+from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.demo import demo_parts
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.tracing import tracing_parts
 from tests.conftest import prepared
+from tests.stores import another_database, copied
 
 KEPT_DAYS = 2
 SEED = 3
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def six_days(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Six days of a small community, on either store: to be copied."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("retention") / "var", demo=True)
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            url = stack.enter_context(another_database(request.getfixturevalue("postgresql_url")))
+            settings = replace(settings, database_url=url)
+        core = prepared(settings)
+        parts = demo_parts(core)
+        parts.folder.keep_plan(Plan(people=40, days=6, seed=SEED, until_ms=core.clock.now_ms()))
+        parts.loader.run()
+        core.db.close()
+        yield settings
+
+
 @pytest.fixture
-def loaded(settings: Settings) -> Iterator[Core]:
-    """Six days of a small community, on either store."""
-    core = prepared(replace(settings, demo=True))
-    parts = demo_parts(core)
-    parts.folder.keep_plan(Plan(people=40, days=6, seed=SEED, until_ms=core.clock.now_ms()))
-    parts.loader.run()
-    yield core
-    core.db.close()
+def loaded(six_days: Settings, tmp_path: Path) -> Iterator[Core]:
+    """A copy of them that a test may change."""
+    with copied(six_days, tmp_path / "var") as settings:
+        core = build_core(settings)
+        yield core
+        core.db.close()
 
 
 def retention(core: Core, days: int = KEPT_DAYS) -> Retention:
