@@ -172,19 +172,20 @@ class Flow:
         community = changed.community
         touched = Touched()
         people: list[Mark] = []
+        gates: list[Mark] = []
         for mark in marks:
             kind, _, rest = mark.subject.partition(":")
             if mark.subject.startswith(PEOPLE):
                 people.append(mark)
             elif kind == "gate":
-                gate, _, direction = rest.partition(":")
-                touched.add(gate, direction, self._counted(tx, community, mark, newest_ms))
+                gates.append(mark)
             elif kind == "void":
                 self._void(tx, community, rest)
             elif kind == "census":
                 self._census(tx, community, rest, mark)
             elif kind == "journal":
                 self._journal(tx, rules, mark, newest_ms)
+        self._counted(tx, community, gates, newest_ms, touched)
         changed.removed, changed.added = self._people.refold(tx, community, rules, people)
         self.rows.replace(tx, community, changed.removed, changed.added)
         rows = [*changed.removed.passages, *changed.added.passages]
@@ -196,15 +197,25 @@ class Flow:
         self._ledger.refold(tx, rules, touched, changed)
         self.rows.add_hours(tx, changed)
 
-    def _counted(self, tx: Transaction, community: str, mark: Mark, newest_ms: int) -> tuple[int, int]:
-        """The event times that a gate's mark speaks of; what is beyond an hour is put back, so that a slice ends."""
-        lo_ms, hi_ms = key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)
-        if hi_ms - lo_ms <= LONG_MS:
-            return lo_ms, hi_ms
-        lo_ms = max(lo_ms, self.reports.oldest_ms(tx, community) or 0)
-        if lo_ms + LONG_MS < hi_ms:
-            self.queue.put(tx, community, [Mark(mark.subject, key_at(lo_ms + LONG_MS), mark.hi, mark.cause)])
-        return lo_ms, min(lo_ms + LONG_MS, hi_ms)
+    def _counted(
+        self, tx: Transaction, community: str, marks: Sequence[Mark], newest_ms: int, touched: Touched
+    ) -> None:
+        """The event times that marks of gates speak of; what is beyond an hour is put back, so that a slice ends. Marks
+        that come from before the oldest report, as many changes of the registry leave, are one from there on."""
+        spans = [(mark, key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)) for mark in marks]
+        is_long = any(hi_ms - lo_ms > LONG_MS for _, lo_ms, hi_ms in spans)
+        oldest_ms = (self.reports.oldest_ms(tx, community) or 0) if is_long else 0
+        rest: dict[Mark, None] = {}
+        for mark, lo_ms, hi_ms in spans:
+            from_ms, to_ms = lo_ms, hi_ms
+            if hi_ms - lo_ms > LONG_MS:
+                from_ms = max(lo_ms, oldest_ms)
+                to_ms = min(from_ms + LONG_MS, hi_ms)
+            if to_ms < hi_ms:
+                rest[Mark(mark.subject, key_at(to_ms), mark.hi, mark.cause)] = None
+            _, gate, direction = mark.subject.split(":")
+            touched.add(gate, direction, (from_ms, to_ms))
+        self.queue.put(tx, community, rest)
 
     def _void(self, tx: Transaction, community: str, named: str) -> None:
         """A correction: from now on what it names is left out; what followed from that is marked for the next slice."""

@@ -336,3 +336,21 @@ def test_a_report_that_is_late_at_a_gate_with_a_camera_moves_only_its_neighbours
     moved = [row.row.at_ms - T for changed in seen for row in (*changed.ledger_removed, *changed.ledger_added)]
     assert moved == [10_000]
     assert kit.flow.check("garden") == []
+
+
+def test_many_changes_are_walked_through_once(kit: FlowKit) -> None:
+    """Each marks all that the gate ever counted, which is done an hour at a time: together, not one after the other."""
+    kit.fold(*(count(T + hour * HOUR_MS) for hour in range(6)))
+    names = {"en": "Hall"}
+    for number in range(6):
+        kit.register(Change("garden", "zone", f"hall{number}", 0, Zone(names=names, kind="room", parent="compound")))
+    waiting = []
+    while True:
+        with kit.core.db.write() as tx:
+            if kit.flow._slice(tx, "garden", 1000) is None:
+                break
+            marks = tx.execute(text("SELECT count(*) FROM dirty WHERE subject = 'gate:west:in'")).scalar_one()
+            waiting.append(marks)
+    assert waiting[0] > 1, "each change left a mark"
+    assert len(waiting) > 4, "the walk took several slices"
+    assert set(waiting[1:-1]) == {1}, waiting
