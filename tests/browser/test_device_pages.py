@@ -1,0 +1,143 @@
+"""A manager with a browser and a real box: claim it by its code, draw the line on its picture, go back a version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.domain.scope import Role
+from sensors.scene import Scene
+from tests.boxes import BoxProcess
+from tests.browser.walk import LOOKS, settle, sign_in
+from tests.conftest import ROOT, LiveServer
+from tests.factories import an_account
+from tests.office import Office
+from tests.services import wait_until
+
+pytestmark = pytest.mark.browser
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def test_a_box_is_claimed_drawn_on_and_set_back(live_server: LiveServer, browser_page: Any, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    Scene(5, "single", 14).render(clip)
+    core = live_server.core()
+    link = core.accounts.make_link(an_account(core, Role.MANAGER).account, "test")
+    core.db.close()
+    office, page = Office.of(live_server), browser_page
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    sign_in(page, live_server.url, link)
+    with BoxProcess(tmp_path / "box", live_server.url) as box:
+        device = _claim(page, live_server.url, box.code())
+        _set_camera(page, office, device, clip)
+        _draw(page, office, device, live_server)
+        _set_back(page, office, device)
+    for path in ("/devices", f"/devices/{device}"):
+        page.goto(live_server.url + path)
+        settle(page)
+        _check(page)
+    page.goto(f"{live_server.url}/devices/{device}")
+    page.locator("[data-open='replace-device']").click()
+    _check(page)
+    assert errors == []
+
+
+def _claim(page: Any, url: str, code: str) -> str:
+    """What the QR code leads to: the dialog is open, the code is in it."""
+    page.goto(f"{url}/devices?code={code}")
+    dialog = page.locator("#add-device")
+    dialog.wait_for()
+    assert dialog.locator("[name=code]").input_value() == code
+    dialog.locator("[name=kind]").select_option("camera")
+    dialog.locator("[name=gate]").select_option("west")
+    dialog.locator("[name=name]").fill("By the lift")
+    dialog.locator("button.primary").click()
+    page.wait_for_url("**/devices/d_*")
+    assert "By the lift" in page.locator("h1").inner_text()
+    return str(page.url).rsplit("/", 1)[1]
+
+
+def _set_camera(page: Any, office: Office, device: str, clip: Path) -> None:
+    """The box's camera is a video file that begins again at its end; only the address is typed, the rest as text."""
+    page.locator("#told details summary").click()
+    document = {"heartbeat_s": 1, "sensor": [{"kind": "camera", "source": "x", "detector": "motion", "repeat": True}]}
+    page.locator("#f-document").fill(json.dumps(document))
+    page.locator("#draw-source").fill(str(clip))
+    page.locator("#told-form button[type=submit]").click()
+    page.get_by_text("Version 2 is saved").wait_for()
+    _became(office, device, 2, "running")
+
+
+def _draw(page: Any, office: Office, device: str, server: LiveServer) -> None:
+    page.reload()
+    page.locator("#draw-ask").click()
+    page.locator("#draw-picture[data-shown]").wait_for(timeout=60_000)
+    colours = page.evaluate(
+        "() => { const c = document.getElementById('draw-picture');"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return new Set(d).size; }"
+    )
+    assert colours > 20, "the canvas shows a picture, not one colour"
+    box = page.locator("#draw-lines").bounding_box()
+    page.locator("[data-point='0']").drag_to(
+        page.locator("#draw-lines"), target_position={"x": box["width"] * 0.4, "y": box["height"] * 0.2}
+    )
+    page.locator("[data-point='1']").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    drawn = json.loads(page.locator("#f-document").input_value())["sensor"][0]["line"][0]
+    x1, y1, x2, y2 = (float(each) for each in drawn["at"].split(","))
+    assert (drawn["gate"], round(x1, 1), round(y1, 1), round(x2, 2), round(y2, 2)) == ("west", 0.4, 0.2, 0.47, 0.9)
+    arrow = page.locator("line.draw-arrow")
+    assert float(arrow.get_attribute("x2")) < float(arrow.get_attribute("x1")), "walking down, the right hand is left"
+    page.locator("#draw-swap").click()
+    assert float(arrow.get_attribute("x2")) > float(arrow.get_attribute("x1"))
+    page.locator("#told-form button[type=submit]").click()
+    page.get_by_text("Version 3 is saved").wait_for()
+    _became(office, device, 3, "running")
+    wait_until(lambda: _counted(server), "counts over the drawn line", 60)
+
+
+def _set_back(page: Any, office: Office, device: str) -> None:
+    broken = {"sensor": [{"kind": "camera", "source": "gone.mp4", "gate": "west", "line": "0.5,0,0.5,1"}]}
+    office.post(f"/v1/devices/{device}/configs", {"document": broken, "after": 3})
+    _became(office, device, 4, "failed")
+    page.reload()
+    page.get_by_text("The newest version does not work").wait_for()
+    page.locator("tr", has=page.locator("th", has_text="3")).get_by_role("button", name="Back to this").first.click()
+    page.get_by_text("brings back version 3").first.wait_for()
+    _became(office, device, 5, "running")
+
+
+def _became(office: Office, device: str, version: int, outcome: str) -> None:
+    def told() -> bool:
+        found = office.get(f"/v1/devices/{device}/configs")["items"]
+        return any((each["version"], each["outcome"]) == (version, outcome) for each in found)
+
+    wait_until(told, f"version {version} {outcome}", 90)
+
+
+def _counted(server: LiveServer) -> bool:
+    core = server.core()
+    with core.db.read() as tx:
+        found = tx.execute(select(reports.c.gate).where(reports.c.kind == "count")).scalars().all()
+    core.db.close()
+    return set(found) == {"west"}
+
+
+def _check(page: Any) -> None:
+    for look in LOOKS:
+        look.put_on(page)
+        page.evaluate(AXE.read_text())
+        found = page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)
+        broken = [(each["id"], each["nodes"][0]["html"][:160]) for each in found["violations"]]
+        assert not broken, f"{page.url} {look}: {broken}"
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0, f"{page.url} {look}: {over} px too wide"
