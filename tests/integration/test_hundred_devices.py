@@ -64,7 +64,7 @@ class Simulated:
     def speak(self) -> None:
         skew_ms = 400_000 if self.number in SKEWED else 0
         now_ms = time.time_ns() // 1_000_000 + skew_ms
-        same = {"boot": self.number + 1, "at": now_ms, "skew_ms": skew_ms}
+        same: dict[str, Any] = {"boot": self.number + 1, "at": now_ms, "skew_ms": skew_ms}
         count = wire.Count(**same, seq=next(self.seqs), gate="west", direction="in", n=1)
         faults = ["camera_dark"] if self.number in FAULTY else []
         status = wire.Status(**same, seq=next(self.seqs), version="0.1.0", config=self.running, queue=0, faults=faults)
