@@ -21,7 +21,7 @@ from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.marks import report_subject
 from community_flow.domain.passages import report_key
 from community_flow.domain.scope import Scope
-from community_flow.ports.flow import Kept, RowQuery
+from community_flow.ports.flow import Kept, RowQuery, SideSpan
 from community_flow.services.flow import Flow
 from community_flow.services.registry import Change
 from community_flow.wiring.core import Core
@@ -150,7 +150,7 @@ class FlowKit:
     def ledger(self, gate: str = "west", direction: str = "in") -> list[tuple[str, int, int]]:
         """(kind, at_ms, n), in order."""
         with self.core.db.read() as tx:
-            rows = SqlFoldRows().ledger(tx, "garden", gate, direction, (0, 2**62))
+            rows = SqlFoldRows().ledger(tx, "garden", [SideSpan(gate, direction, 0, 2**62)])
         return sorted((each.row.kind, each.row.at_ms, each.row.n) for each in rows)
 
     def fingerprint(self) -> dict[str, tuple[int, str]]:

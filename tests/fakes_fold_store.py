@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,9 @@ from community_flow.ports.flow import (
     Named,
     Replacement,
     Rows,
+    Side,
+    SideSpan,
+    StateRow,
     StoredEnds,
     Stretch,
 )
@@ -154,25 +157,28 @@ class MemoryFoldStore:
         subject = subject_of(row) if row and row["kind"] != "correction" else None
         return None if row is None or subject is None else Named(subject, key_of(row), row.get("from_ms"))
 
-    def counts(self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]) -> list[CountRow]:
-        found = self._counts(gate, direction)
-        return [row for row in found if row.from_ms is None and span_ms[0] <= row.t_ms <= span_ms[1]]
-
-    def aggregates(
-        self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[CountRow]:
-        found = self._counts(gate, direction)
+    def counts(self, tx: None, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
         return [
-            row for row in found if row.from_ms is not None and row.t_ms >= span_ms[0] and row.from_ms <= span_ms[1]
+            (_side(span), row)
+            for span in spans
+            for row in self._counts(*_side(span))
+            if row.from_ms is None and span.from_ms <= row.t_ms <= span.to_ms
         ]
 
-    def replacing(
-        self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[Replacement]:
+    def aggregates(self, tx: None, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
         return [
-            Replacement((row["device"], row["boot"], row["seq"]), gate, direction, *row["replaces"])
-            for row in self._live_counts(gate, direction)
-            if row["replaces"] and span_ms[0] <= row["t_ms"] <= span_ms[1]
+            (_side(span), row)
+            for span in spans
+            for row in self._counts(*_side(span))
+            if row.from_ms is not None and row.t_ms >= span.from_ms and row.from_ms <= span.to_ms
+        ]
+
+    def replacing(self, tx: None, community: str, spans: Sequence[SideSpan]) -> list[Replacement]:
+        return [
+            Replacement((row["device"], row["boot"], row["seq"]), *_side(span), *row["replaces"])
+            for span in spans
+            for row in self._live_counts(*_side(span))
+            if row["replaces"] and span.from_ms <= row["t_ms"] <= span.to_ms
         ]
 
     def _live_counts(self, gate: str, direction: str) -> Iterator[Row]:
@@ -189,8 +195,8 @@ class MemoryFoldStore:
         ]
         return sorted(rows, key=lambda each: each.key)
 
-    def counted(self, tx: None, community: str, gate: str) -> bool:
-        return any(row["kind"] == "count" and row["gate"] == gate for row in self.kept.values())
+    def counted(self, tx: None, community: str, gates: Collection[str]) -> set[str]:
+        return {row["gate"] for row in self.kept.values() if row["kind"] == "count" and row["gate"] in gates}
 
     def censuses(self, tx: None, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
         return [
@@ -253,8 +259,8 @@ class MemoryFoldStore:
         ]
         return (min(moments), max(moments)) if moments else None
 
-    def replacements(self, tx: None, community: str, gate: str, direction: str) -> list[Replacement]:
-        return [row for row in self.replacements_.values() if (row.gate, row.direction) == (gate, direction)]
+    def replacements(self, tx: None, community: str, sides: Sequence[Side]) -> list[Replacement]:
+        return [row for row in self.replacements_.values() if (row.gate, row.direction) in sides]
 
     def replacement_of(self, tx: None, triple: tuple[str, int, int]) -> Replacement | None:
         return self.replacements_.get(triple)
@@ -262,20 +268,21 @@ class MemoryFoldStore:
     def forget_replacement(self, tx: None, triple: tuple[str, int, int]) -> None:
         self.replacements_.pop(triple, None)
 
-    def parties(self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]) -> list[Party]:
-        rows = [
-            Party(row.key, row.at_ms, row.id, row.party)
+    def parties(self, tx: None, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, Party]]:
+        return [
+            (_side(span), Party(row.key, row.at_ms, row.id, row.party))
+            for span in spans
             for row in self.passages_.values()
-            if (row.gate, row.direction) == (gate, direction) and span_ms[0] <= row.at_ms <= span_ms[1]
+            if (row.gate, row.direction) == _side(span) and span.from_ms <= row.at_ms <= span.to_ms
         ]
-        return sorted(rows, key=lambda each: each.key)
 
-    def ledger(self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]) -> list[LedgerRow]:
+    def ledger(self, tx: None, community: str, spans: Sequence[SideSpan]) -> list[LedgerRow]:
         return [
             row
+            for span in spans
             for row in self.ledger_.values()
-            if (row.gate, row.direction) == (gate, direction)
-            if key_at(span_ms[0]) <= row.row.key < key_at(span_ms[1] + 1)
+            if (row.gate, row.direction) == _side(span)
+            if key_at(span.from_ms) <= row.row.key < key_at(span.to_ms + 1)
         ]
 
     def replace_ledger(
@@ -283,17 +290,16 @@ class MemoryFoldStore:
     ) -> None:
         _swap(self.ledger_, {_entry(row): row for row in removed}, {_entry(row): row for row in added})
 
-    def ledger_states(
-        self, tx: None, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> dict[int, str]:
-        found = {key[2]: text for key, text in self.states_.items() if key[:2] == (gate, direction)}
-        return {step: text for step, text in found.items() if span_ms[0] <= step <= span_ms[1]}
+    def ledger_states(self, tx: None, community: str, spans: Sequence[SideSpan]) -> list[StateRow]:
+        return [
+            StateRow(*key, text)
+            for span in spans
+            for key, text in self.states_.items()
+            if key[:2] == _side(span) and span.from_ms <= key[2] <= span.to_ms
+        ]
 
-    def replace_states(
-        self, tx: None, community: str, gate: str, direction: str, old: Mapping[int, str], new: Mapping[int, str]
-    ) -> None:
-        gone, come = ({(gate, direction, step): text for step, text in each.items()} for each in (old, new))
-        _swap(self.states_, gone, come)
+    def replace_states(self, tx: None, community: str, removed: Sequence[StateRow], added: Sequence[StateRow]) -> None:
+        _swap(self.states_, *({row[:3]: row.state for row in each} for each in (removed, added)))
 
     def add_hours(self, tx: None, changed: Changed) -> None:
         pass
@@ -336,10 +342,14 @@ class MemoryFoldStore:
         return ((key, row.at_ms, row.id, row.gate, row.direction, row.subject) for key, row in rows)
 
     def bulk_parties(self, tx: None, community: str, gate: str, direction: str) -> Iterator[Party]:
-        return iter(self.parties(tx, community, gate, direction, (0, 2**62)))
+        return iter(self._parties(gate, direction))
+
+    def _parties(self, gate: str, direction: str) -> list[Party]:
+        everywhere = [SideSpan(gate, direction, 0, 2**62)]
+        return sorted((row for _, row in self.parties(None, "", everywhere)), key=lambda each: each.key)
 
     def bodies(self, tx: None, community: str, gate: str, direction: str) -> Iterator[tuple[int, int]]:
-        return ((each.t_ms, each.n) for each in self.parties(tx, community, gate, direction, (0, 2**62)))
+        return ((each.t_ms, each.n) for each in self._parties(gate, direction))
 
     def passage_hours(self, tx: None, community: str) -> Iterator[tuple[Any, ...]]:
         return iter(())
@@ -486,3 +496,7 @@ def memory_flow(store: MemoryFoldStore, registry: MemoryRegistry) -> Flow:
     fake: Any = registry
     bulk: Any = MemoryBulk(store)
     return Flow(MemoryDatabase(), fake, store, store, store, bulk, MemorySignals(), StoppedClock())
+
+
+def _side(span: SideSpan) -> Side:
+    return span.gate, span.direction

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from community_flow.domain.conflicts import Conflict, Shown
 from community_flow.domain.ledger import Party, Unmatched
@@ -21,6 +21,20 @@ class Stretch:
     """Rows of one name between two event times, both included."""
 
     name: str
+    from_ms: int
+    to_ms: int
+
+
+Side: TypeAlias = tuple[str, str]
+"""(gate, direction)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideSpan:
+    """Rows of one gate and direction between two event times, both included."""
+
+    gate: str
+    direction: str
     from_ms: int
     to_ms: int
 
@@ -96,6 +110,15 @@ class LedgerRow:
     gate: str
     direction: str
     row: Unmatched
+
+
+class StateRow(NamedTuple):
+    """What waited at one step of a gate and direction."""
+
+    gate: str
+    direction: str
+    step_ms: int
+    state: str
 
 
 @dataclass(slots=True)
@@ -174,26 +197,20 @@ class FoldReports(Protocol):
         """What a report is about, corrected or not; None when it is not there or held back."""
         ...
 
-    def counts(
-        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[CountRow]:
-        """Live single counts in a span; sorted by key."""
+    def counts(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
+        """Live single counts in these spans, in no order."""
         ...
 
-    def aggregates(
-        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[CountRow]:
-        """Live aggregates that lie in, or reach into, a span; sorted by key."""
+    def aggregates(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
+        """Live aggregates that lie in, or reach into, these spans, in no order."""
         ...
 
-    def replacing(
-        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[Replacement]:
-        """What live counts of a span stand for."""
+    def replacing(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> list[Replacement]:
+        """What live counts of these spans stand for."""
         ...
 
-    def counted(self, tx: Transaction, community: str, gate: str) -> bool:
-        """Whether any count was ever reported at a gate."""
+    def counted(self, tx: Transaction, community: str, gates: Collection[str]) -> set[str]:
+        """Those of the gates at which any count was ever reported."""
         ...
 
     def censuses(self, tx: Transaction, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
@@ -232,34 +249,30 @@ class FoldRows(Protocol):
         """First and last event time of the counts that an aggregate stands for."""
         ...
 
-    def replacements(self, tx: Transaction, community: str, gate: str, direction: str) -> list[Replacement]:
-        """What live aggregates of a gate and direction stand for."""
+    def replacements(self, tx: Transaction, community: str, sides: Sequence[Side]) -> list[Replacement]:
+        """What live aggregates of these gates and directions stand for."""
         ...
 
     def replacement_of(self, tx: Transaction, triple: Triple) -> Replacement | None: ...
 
     def forget_replacement(self, tx: Transaction, triple: Triple) -> None: ...
 
-    def parties(
-        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[Party]: ...
+    def parties(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, Party]]:
+        """Bodies of passages in these spans, in no order."""
+        ...
 
-    def ledger(
-        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[LedgerRow]: ...
+    def ledger(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> list[LedgerRow]: ...
 
     def replace_ledger(
         self, tx: Transaction, community: str, removed: Sequence[LedgerRow], added: Sequence[LedgerRow]
     ) -> None: ...
 
-    def ledger_states(
-        self, tx: Transaction, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> dict[int, str]:
-        """Step → state of the ledger, both ends of the span included."""
+    def ledger_states(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> list[StateRow]:
+        """States of the ledger at the steps in these spans."""
         ...
 
     def replace_states(
-        self, tx: Transaction, community: str, gate: str, direction: str, old: Mapping[int, str], new: Mapping[int, str]
+        self, tx: Transaction, community: str, removed: Sequence[StateRow], added: Sequence[StateRow]
     ) -> None: ...
 
     def add_hours(self, tx: Transaction, changed: Changed) -> None:

@@ -27,16 +27,21 @@ from community_flow.domain.ledger import (
 from community_flow.domain.passages import triple_id
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Transaction
-from community_flow.ports.flow import Changed, CountRow, FoldReports, FoldRows, LedgerRow
+from community_flow.ports.flow import (
+    Changed,
+    CountRow,
+    FoldReports,
+    FoldRows,
+    LedgerRow,
+    Replacement,
+    Side,
+    SideSpan,
+    StateRow,
+)  # fmt: skip
 from community_flow.services.fold_replacements import Replacements
-
-Side = tuple[str, str]
-"""(gate, direction)."""
+from community_flow.services.ledger_reads import LedgerReads, Span
 
 Crossing = TypeVar("Crossing", Count, Party)
-
-Span = tuple[int, int]
-"""First and last event time, both included."""
 
 JOIN_MS = 60_000
 """Changes closer together than this are settled in one go."""
@@ -63,42 +68,59 @@ class LedgerFold:
 
     def refold(self, tx: Transaction, rules: Rulebook, touched: Touched, changed: Changed) -> None:
         """Settle what is touched, after the passages were written; the difference is put into ``changed``."""
-        for (gate, direction), spans in touched.merged().items():
-            if gate not in rules.watched_gates and not self.reports.counted(tx, changed.community, gate):
-                continue  # nobody ever counted here
-            stands_for = self._replacements(tx, changed.community, gate, direction, spans)
-            for span in _merged(self._widened(tx, changed.community, gate, direction, span) for span in _merged(spans)):
-                self._settle(tx, rules, (gate, direction), span, stands_for, changed)
+        reads = LedgerReads(self.reports, self.rows, tx, changed.community)
+        sides = self._counting(tx, rules, changed.community, touched.merged())
+        stands_for = self._replacements(tx, changed.community, sides)
+        changes = self._widened(tx, changed.community, {side: _merged(spans) for side, spans in sides.items()})
+        reads.read_ahead((side, spans[0]) for side, spans in changes.items() if len(spans) == 1)
+        for side, spans in changes.items():
+            for span in spans:
+                view = _View(reads, rules, side, stands_for[side])
+                self._settle(tx, view, span, changed)
 
-    def _widened(self, tx: Transaction, community: str, gate: str, direction: str, span: Span) -> Span:
-        """The span with the windows of the aggregates in it, whether they stand now or only did before."""
-        for row in self.reports.aggregates(tx, community, gate, direction, span):
-            if row.t_ms <= span[1] and row.from_ms is not None:
-                span = min(span[0], max(0, row.from_ms - REACH_MS)), max(span[1], row.t_ms + REACH_MS)
-        return span
+    def _counting(
+        self, tx: Transaction, rules: Rulebook, community: str, sides: dict[Side, list[Span]]
+    ) -> dict[Side, list[Span]]:
+        """Without those where nobody ever counted."""
+        unwatched = {gate for gate, _ in sides if gate not in rules.watched_gates}
+        nothing = unwatched - self.reports.counted(tx, community, unwatched)
+        return {side: spans for side, spans in sides.items() if side[0] not in nothing}
 
-    def _replacements(
-        self, tx: Transaction, community: str, gate: str, direction: str, spans: list[Span]
-    ) -> Replacements:
-        """Note what aggregates in these spans stand for; ``spans`` grows by the counts they replace."""
-        for span in list(spans):
-            for row in self.reports.replacing(tx, community, gate, direction, span):
-                self.rows.add_replacements(tx, community, [row])
-                replaced = self.rows.replaced_span(tx, community, row)
-                if replaced is not None:
-                    spans.append(replaced)
-        return Replacements(self.rows.replacements(tx, community, gate, direction))
+    def _widened(self, tx: Transaction, community: str, sides: dict[Side, list[Span]]) -> dict[Side, list[Span]]:
+        """The spans with the windows of the aggregates in them, whether they stand now or only did before."""
+        everywhere = [SideSpan(*side, *span) for side, spans in sides.items() for span in spans]
+        windows: dict[Side, list[Span]] = defaultdict(list)
+        for side, row in self.reports.aggregates(tx, community, everywhere):
+            if row.from_ms is not None:
+                windows[side].append((row.from_ms, row.t_ms))
+        return {side: _merged(_with(span, windows[side]) for span in spans) for side, spans in sides.items()}
 
-    def _settle(
-        self, tx: Transaction, rules: Rulebook, side: Side, span: Span, stands_for: Replacements,
-        changed: Changed,
-    ) -> None:  # fmt: skip
-        view = _View(self, tx, changed.community, rules, side, stands_for)
+    def _replacements(self, tx: Transaction, community: str, sides: dict[Side, list[Span]]) -> dict[Side, Replacements]:
+        """Note what aggregates in these spans stand for; the spans grow by the counts that are newly replaced."""
+        known: dict[Side, list[Replacement]] = {side: [] for side in sides}
+        for row in self.rows.replacements(tx, community, list(sides)):
+            known[row.gate, row.direction].append(row)
+        seen = {row.by for rows in known.values() for row in rows}
+        everywhere = [SideSpan(*side, *span) for side, spans in sides.items() for span in spans]
+        for row in self.reports.replacing(tx, community, everywhere):
+            if row.by in seen:
+                continue
+            seen.add(row.by)
+            known[row.gate, row.direction].append(row)
+            self.rows.add_replacements(tx, community, [row])
+            replaced = self.rows.replaced_span(tx, community, row)
+            if replaced is not None:
+                sides[row.gate, row.direction].append(replaced)
+        return {side: Replacements(rows) for side, rows in known.items()}
+
+    def _settle(self, tx: Transaction, view: _View, span: Span, changed: Changed) -> None:
         work = view.without_partners(span) or view.settled(span)
-        known = [row for row in self.rows.ledger(tx, changed.community, *side, work.span) if work.judges(row.row)]
-        removed, added = _difference(side, known, work.unmatched)
+        known = [row for row in view.reads.ledger(view.side, work.span) if work.judges(row.row)]
+        removed, added = _difference(view.side, known, work.unmatched)
         self.rows.replace_ledger(tx, changed.community, removed, added)
-        self.rows.replace_states(tx, changed.community, *side, work.old_states, work.states)
+        old, new = work.old_states.items(), work.states.items()
+        gone = [StateRow(*view.side, *each) for each in old if each not in new]
+        self.rows.replace_states(tx, changed.community, gone, [StateRow(*view.side, *each) for each in new - old])
         changed.ledger_removed += removed
         changed.ledger_added += added
 
@@ -126,9 +148,7 @@ class _Work:
 class _View:
     """One gate and direction as the store has it, while one change is settled."""
 
-    fold: LedgerFold
-    tx: Transaction
-    community: str
+    reads: LedgerReads
     rules: Rulebook
     side: Side
     stands_for: Replacements
@@ -149,7 +169,7 @@ class _View:
             return None
         if self.aggregates(span):
             return None
-        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, after)
+        old = self.reads.states(self.side, after)
         return _Work(span, span[0], frozenset(), frozenset(), found, old, {})
 
     def settled(self, span: Span) -> _Work:
@@ -179,7 +199,7 @@ class _View:
         """Settle up to ``end_ms`` at most; None when the old state is not met until then."""
         read = (max(0, start_ms - NEAR_MS), end_ms - 1)
         counts, parties = self.counts(read), self.parties(read)
-        old = self.fold.rows.ledger_states(self.tx, self.community, *self.side, (start_ms, end_ms))
+        old = self.reads.states(self.side, (start_ms, end_ms))
         before, counts_now, parties_now = _resumed(start_ms, old.pop(start_ms, None), counts, parties)
         within = [each for each in self.aggregates((start_ms, end_ms - 1)) if each.t_ms >= start_ms]
         found = reconcile(sorted([*counts_now, *within], key=_place), parties_now)
@@ -204,15 +224,15 @@ class _View:
 
     def counts(self, span: Span) -> list[Count]:
         """Single counts within a span that stand."""
-        return self._standing(self.fold.reports.counts(self.tx, self.community, *self.side, span))
+        return self._standing(self.reads.counts(self.side, span))
 
     def aggregates(self, span: Span) -> list[Count]:
         """Aggregates that stand and whose window meets a span."""
         reached = (max(0, span[0] - REACH_MS), span[1] + REACH_MS)
-        return self._standing(self.fold.reports.aggregates(self.tx, self.community, *self.side, reached))
+        return self._standing(self.reads.aggregates(self.side, reached))
 
     def parties(self, span: Span) -> list[Party]:
-        rows = self.fold.rows.parties(self.tx, self.community, *self.side, span)
+        rows = self.reads.parties(self.side, span)
         return [_watched(party, self.rules, self.side[0]) for party in rows]
 
     def _standing(self, rows: Iterable[CountRow]) -> list[Count]:
@@ -272,6 +292,14 @@ def _counts_here(row: CountRow, rules: Rulebook, gate: str) -> bool:
 def _watched(party: Party, rules: Rulebook, gate: str) -> Party:
     rule = rules.places(party.t_ms).gates.get(gate)
     return Party(party.key, party.t_ms, party.source, party.n, rule is not None and rule.counter is not None)
+
+
+def _with(span: Span, windows: Iterable[Span]) -> Span:
+    """The span with these windows, as far as they end in it."""
+    ending = [(from_ms, to_ms) for from_ms, to_ms in windows if span[0] <= to_ms <= span[1]]
+    first_ms = min((max(0, from_ms - REACH_MS) for from_ms, _ in ending), default=span[0])
+    last_ms = max((to_ms + REACH_MS for _, to_ms in ending), default=span[1])
+    return min(span[0], first_ms), max(span[1], last_ms)
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

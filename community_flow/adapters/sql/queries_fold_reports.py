@@ -6,32 +6,21 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Text, and_, delete, exists, func, insert, or_, select
 
-from community_flow.adapters.sql.asking import ask, asked, in_passing
+from community_flow.adapters.sql.asking import Asking, for_each, in_passing, matching
+from community_flow.adapters.sql.prepared import Row, prepared, value
 from community_flow.adapters.sql.tables_flow import dirty, voids
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import RELAY_MS, TOKEN_EPOCH_MS, Shown
 from community_flow.domain.marks import GATE, JOURNAL, Mark, credential, report_subject, scan_subject
-from community_flow.domain.passages import Scan, Triple, report_key
-from community_flow.ports.flow import Census, CountRow, Kin, Named, Replacement, Stretch
+from community_flow.domain.passages import Scan, Triple, key_at, report_key
+from community_flow.ports.flow import Census, CountRow, Kin, Named, Replacement, Side, SideSpan, Stretch
 
 MOST_SIDE_MARKS = 200
 """Marks of one gate and direction in one slice."""
 
-PIECE = 400
-"""Names in one IN list: far below any limit on parameters."""
-
-r, a = reports.c, asked.c
+r, d, w = reports.c, dirty.c, dirty.alias("waiting").c
 SCAN_COLUMNS = (
     r.t_ms, r.device, r.boot, r.seq, r.gate, r.direction, r.passed, r.kind, r.party, r.method, r.assurance, r.decision,
     r.reason, r.forced,
@@ -50,41 +39,73 @@ def scan(row: Sequence[Any]) -> Scan:
     return Scan(key, t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest)
 
 
-def pieces(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (rows[start : start + PIECE] for start in range(0, len(rows), PIECE))
+_HERE = d.community == value("community")
+_WAITING = select(d.subject).where(_HERE).order_by(d.id).limit(value("most"))
+# A slice looks for a few rows by an index, however small or unknown the tables are.
+_BY_INDEX = (func.set_config(f"enable_{way}", "off", True) for way in ("seqscan", "hashjoin", "mergejoin"))
+_LOCK = prepared(select(func.pg_try_advisory_xact_lock(func.hashtextextended(value("key", type_=Text), 0)), *_BY_INDEX))
+_COMMUNITIES = prepared(select(d.community).distinct().order_by(d.community))
+_OF_JOURNAL = prepared(_WAITING.where(d.subject.startswith(JOURNAL)))
+_OF_ALL = prepared(_WAITING)
+_MARK = (d.subject, d.lo, d.hi, d.cause)
+_TAKE = Asking(
+    lambda asked: (
+        delete(dirty)
+        .where(d.id.in_(matching(asked, [w.id], lambda a: and_(w.community == a.community, w.subject == a.name))))
+        .returning(*_MARK)
+    )
+)
+_MANY = Asking(
+    lambda asked: select(
+        asked.c.name,
+        select(func.count()).where(_HERE, d.subject == asked.c.name).correlate(asked).scalar_subquery(),
+    )
+)
+_OF_SIDE = and_(_HERE, d.subject == value("side"))
+_FIRST_OF_SIDE = select(d.id).where(_OF_SIDE).order_by(d.lo).limit(MOST_SIDE_MARKS)
+_TAKE_SIDE = prepared(delete(dirty).where(_OF_SIDE, d.id.in_(_FIRST_OF_SIDE)).returning(*_MARK))
+_PUT = prepared(insert(dirty).values({name: value(name) for name in ("community", "subject", "lo", "hi", "cause")}))
+_LENGTH = prepared(select(func.count()).select_from(dirty).where(_HERE))
 
 
 class SqlFoldQueue:
     def lock(self, tx: Connection, community: str) -> bool:
         if tx.dialect.name != "postgresql":
             return True  # the writer holds the only write lock
-        key = func.hashtextextended("fold:" + community, 0)
-        return bool(tx.execute(select(func.pg_try_advisory_xact_lock(key))).scalar_one())
+        return bool(_LOCK.scalar(tx, key="fold:" + community))
 
     def waiting(self, tx: Connection) -> list[str]:
-        return list(tx.execute(select(dirty.c.community).distinct().order_by(dirty.c.community)).scalars())
+        return [row[0] for row in _COMMUNITIES.rows(tx)]
 
     def take(self, tx: Connection, community: str, subjects: int, kin: Kin) -> list[Mark]:
         names = self._next(tx, community, subjects, kin)
-        sides = [name for name in names if name.startswith(GATE)]
+        crowded = self._crowded(tx, community, [name for name in names if name.startswith(GATE)])
         taken: dict[str, Mark] = {}
-        for piece in pieces([name for name in names if not name.startswith(GATE)]):
-            # What is deleted is exactly what is read: a mark that another transaction commits meanwhile stays.
-            for mark in _taken(tx, and_(dirty.c.community == community, dirty.c.subject.in_(piece))):
+        sides: list[Mark] = []
+        # What is deleted is exactly what is read: a mark that another transaction commits meanwhile stays.
+        wanted = ({"community": community, "name": name} for name in names if name not in crowded)
+        for row in _TAKE.rows(tx, wanted):
+            mark = Mark(*row)
+            if mark.subject.startswith(GATE):
+                sides.append(mark)  # as they are: joined they would span all between an old report and a new one
+            else:
                 _widen(taken, mark)
-        return [*taken.values(), *(mark for side in sides for mark in self._earliest(tx, community, side))]
+        for side in sorted(crowded):
+            sides += self._earliest(tx, community, side)
+        return [*taken.values(), *sides]
+
+    def _crowded(self, tx: Connection, community: str, sides: Sequence[str]) -> set[str]:
+        """Gates and directions with more marks than one slice should take."""
+        rows = _MANY.rows(tx, ({"name": side} for side in sides), community=community)
+        return {side for side, count in rows if count > MOST_SIDE_MARKS}
 
     def _earliest(self, tx: Connection, community: str, side: str) -> list[Mark]:
-        """Marks of a gate as they are: joined they would span all that lies between an old report and a new one."""
-        here = and_(dirty.c.community == community, dirty.c.subject == side)
-        first = select(dirty.c.id).where(here).order_by(dirty.c.lo).limit(MOST_SIDE_MARKS)
-        return _taken(tx, and_(here, dirty.c.id.in_(first)))
+        return [Mark(*row) for row in _TAKE_SIDE.rows(tx, community=community, side=side)]
 
     def _next(self, tx: Connection, community: str, subjects: int, kin: Kin) -> list[str]:
-        waiting = select(dirty.c.subject).where(dirty.c.community == community).order_by(dirty.c.id).limit(4 * subjects)
-        journal = waiting.where(dirty.c.subject.startswith(JOURNAL))
-        names = list(tx.execute(journal).scalars()) or list(tx.execute(waiting).scalars())
-        first = list(dict.fromkeys(names))[:subjects]
+        asked = {"community": community, "most": 4 * subjects}
+        names = _OF_JOURNAL.rows(tx, **asked) or _OF_ALL.rows(tx, **asked)
+        first = list(dict.fromkeys(name for (name,) in names))[:subjects]
         return list(dict.fromkeys(other for name in first for other in sorted(kin(name))))
 
     def put(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
@@ -92,17 +113,10 @@ class SqlFoldQueue:
             {"community": community, "subject": mark.subject, "lo": mark.lo, "hi": mark.hi, "cause": mark.cause}
             for mark in marks
         ]
-        if rows:
-            tx.execute(insert(dirty), rows)
+        _PUT.many(tx, rows)
 
     def length(self, tx: Connection, community: str) -> int:
-        counted = select(func.count()).select_from(dirty).where(dirty.c.community == community)
-        return int(tx.execute(counted).scalar_one())
-
-
-def _taken(tx: Connection, which: ColumnElement[bool]) -> list[Mark]:
-    gone = delete(dirty).where(which).returning(dirty.c.subject, dirty.c.lo, dirty.c.hi, dirty.c.cause)
-    return [Mark(row.subject, bytes(row.lo), bytes(row.hi), row.cause) for row in tx.execute(gone)]
+        return int(_LENGTH.scalar(tx, community=community))
 
 
 def _widen(taken: dict[str, Mark], mark: Mark) -> None:
@@ -112,145 +126,150 @@ def _widen(taken: dict[str, Mark], mark: Mark) -> None:
     taken[mark.subject] = mark
 
 
+_COMMUNITY = r.community == value("community")
+_PEOPLE = or_(r.kind == "scan", r.kind == "visitor")
+
+
+def _named_by(column: ColumnElement[Any], member: str) -> Asking:
+    """Scans of what is asked for by one column, between two event times."""
+
+    def match(a: Any) -> ColumnElement[bool]:
+        within = and_(column == a[member], r.t_ms.between(a.from_ms, a.to_ms))
+        return and_(within, in_passing(r.community, value("community")), _PEOPLE, live())
+
+    return for_each((r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS), match)
+
+
+def _same_pass(a: Any) -> ColumnElement[bool]:
+    return and_(r.pass_ref == a.ref, r.t_ms.between(a.from_ms, a.to_ms))
+
+
+def same_report(a: Any) -> ColumnElement[bool]:
+    """The report that `asked_reports` asks for."""
+    return and_(r.device == a.name, r.boot == a.from_ms, r.seq == a.number)
+
+
+_NAMED = {"ps_": _named_by(r.pass_ref, "ref"), "tg_": _named_by(r.tag_ref, "ref"), "p_": _named_by(r.person, "name")}
+_ALONE = for_each(SCAN_COLUMNS, lambda a: and_(same_report(a), live()))
+_TOKENS = for_each((r.pass_ref, r.token_s), lambda a: and_(_same_pass(a), r.token_s.is_not(None)))
+_SHOWN = for_each(
+    (r.pass_ref, r.t_ms, r.device, r.boot, r.seq, r.gate, r.token_s),
+    lambda a: and_(_same_pass(a), r.token_s == a.number, live()),
+)
+_NEWEST = prepared(select(func.max(r.t_ms)).where(_COMMUNITY))
+_OLDEST = prepared(select(func.min(r.t_ms)).where(_COMMUNITY))
+_COUNTED = Asking(
+    lambda asked: select(
+        asked.c.name,
+        select(r.seq)
+        .where(_COMMUNITY, r.gate == asked.c.name, r.n.is_not(None), r.kind == "count")
+        .limit(1)
+        .correlate(asked)
+        .scalar_subquery(),
+    )
+)
+_BETWEEN = r.t_ms.between(value("from_ms"), value("to_ms"))
+_COUNT = (r.t_ms, r.device, r.boot, r.seq, r.n)
+# The device wrote the start by its own clock, like `at`.
+_START_MS = (r.from_ms - r.skew_ms).label("start_ms")
+
+
+def _of_sides(columns: Sequence[Any], *which: ColumnElement[bool], reaching: bool = False) -> Asking:
+    """Live counts of some gates and directions, each between two event times (``reaching``: or from within them)."""
+
+    def match(a: Any) -> ColumnElement[bool]:
+        within = and_(r.t_ms >= a.from_ms, (_START_MS.element if reaching else r.t_ms) <= a.to_ms)
+        side = and_(r.community == a.community, r.gate == a.name, r.direction == a.direction, r.kind == "count")
+        return and_(side, within, *which, live())
+
+    return for_each((r.gate, r.direction, *columns), match)
+
+
+_COUNTS = _of_sides(_COUNT, r.n.is_not(None), r.from_ms.is_(None))
+_AGGREGATES = _of_sides((*_COUNT, _START_MS), r.from_ms.is_not(None), reaching=True)
+_REPLACING = _of_sides((r.device, r.boot, r.seq, r.body), r.n.is_not(None), r.body.contains('"replaces"'))
+_NOBODY = and_(r.pass_ref.is_(None), r.tag_ref.is_(None), r.person.is_(None))
+_TIED = prepared(select(r.person, r.pass_ref, r.tag_ref).distinct().where(_COMMUNITY, _BETWEEN, _PEOPLE, ~_NOBODY))
+_LONE = prepared(select(r.device, r.boot, r.seq).where(_COMMUNITY, _BETWEEN, _PEOPLE, _NOBODY))
+_NAMED_REPORT = prepared(
+    select(r.kind, r.t_ms, r.gate, r.direction, r.person, r.pass_ref, r.tag_ref, r.body, _START_MS).where(
+        r.device == value("device"), r.boot == value("boot"), r.seq == value("seq"), r.held.is_(False)
+    )
+)
+_CENSUSES = prepared(
+    select(r.t_ms, r.device, r.boot, r.seq, r.n, r.body).where(_COMMUNITY, _BETWEEN, r.kind == "census", live())
+)
+
+
 class SqlFoldReports:
     def newest_ms(self, tx: Connection, community: str) -> int | None:
-        newest: int | None = tx.execute(select(func.max(r.t_ms)).where(r.community == community)).scalar()
+        newest: int | None = _NEWEST.scalar(tx, community=community)
         return newest
 
     def oldest_ms(self, tx: Connection, community: str) -> int | None:
-        oldest: int | None = tx.execute(select(func.min(r.t_ms)).where(r.community == community)).scalar()
+        oldest: int | None = _OLDEST.scalar(tx, community=community)
         return oldest
 
     def scans(self, tx: Connection, community: str, stretches: Sequence[Stretch]) -> list[tuple[str, Scan]]:
         """Each credential or person by the index of its own kind."""
         found: list[tuple[str, Scan]] = []
-        for kind, same in (("ps_", r.pass_ref == a.ref), ("tg_", r.tag_ref == a.ref), ("p_", r.person == a.name)):
-            mine = [each for each in stretches if each.name.startswith(kind)]
-            if mine and ask(tx, map(_person_row if kind == "p_" else _credential_row, mine)):
-                found += self._named(tx, community, same)
+        for kind, query in _NAMED.items():
+            shaped = _person_row if kind == "p_" else _credential_row
+            rows = query.rows(
+                tx, [shaped(each) for each in stretches if each.name.startswith(kind)], community=community
+            )
+            found += [(row[0] or credential(row[1], row[2]) or "", scan(row[3:])) for row in rows]
         return found
 
-    def _named(self, tx: Connection, community: str, same: ColumnElement[bool]) -> list[tuple[str, Scan]]:
-        query = (
-            select(r.person, r.pass_ref, r.tag_ref, *SCAN_COLUMNS)
-            .select_from(asked)
-            .join(reports, and_(same, r.t_ms.between(a.from_ms, a.to_ms)))
-            .where(in_passing(r.community, community), r.kind.in_(("scan", "visitor")), live())
-        )
-        return [(row[0] or credential(row[1], row[2]) or "", scan(row[3:])) for row in tx.execute(query)]
-
     def alone(self, tx: Connection, triples: Sequence[Triple]) -> list[Scan]:
-        if not ask_reports(tx, triples):
-            return []
-        query = select(*SCAN_COLUMNS).select_from(asked).join(reports, same_report()).where(live())
-        return [scan(row) for row in tx.execute(query)]
+        return [scan(row) for row in _ALONE.rows(tx, asked_reports(triples))]
 
     def tokens(self, tx: Connection, stretches: Sequence[Stretch]) -> set[tuple[str, int]]:
-        refs = [each for each in stretches if each.name.startswith("ps_")]
-        if not refs or not ask(tx, map(_credential_row, refs)):
-            return set()
-        query = (
-            select(r.pass_ref, r.token_s)
-            .distinct()
-            .select_from(asked)
-            .join(reports, and_(r.pass_ref == a.ref, r.t_ms.between(a.from_ms, a.to_ms)))
-            .where(r.token_s.is_not(None))
-        )
-        return {("ps_" + bytes(row.pass_ref).hex(), row.token_s) for row in tx.execute(query)}
+        refs = [_credential_row(each) for each in stretches if each.name.startswith("ps_")]
+        return {("ps_" + ref.hex(), token_s) for ref, token_s in _TOKENS.rows(tx, refs)}
 
     def shown(self, tx: Connection, codes: Collection[tuple[str, int]]) -> list[tuple[str, Shown]]:
-        if not ask(tx, (_code_row(name, token_s) for name, token_s in sorted(codes))):
-            return []
-        near = and_(r.pass_ref == a.ref, r.t_ms.between(a.from_ms, a.to_ms), r.token_s == a.number)
-        query = (
-            select(r.pass_ref, r.t_ms, r.device, r.boot, r.seq, r.gate, r.token_s)
-            .select_from(asked)
-            .join(reports, near)
-            .where(live())
-        )
-        return [_shown(row) for row in tx.execute(query)]
+        return [_shown(*row) for row in _SHOWN.rows(tx, (_code_row(*code) for code in sorted(codes)))]
 
     def names_between(self, tx: Connection, community: str, from_ms: int, to_ms: int) -> set[str]:
-        span = and_(r.community == community, r.t_ms.between(from_ms, to_ms), r.kind.in_(("scan", "visitor")))
-        nobody = and_(r.pass_ref.is_(None), r.tag_ref.is_(None), r.person.is_(None))
-        tied = select(r.person, r.pass_ref, r.tag_ref).distinct().where(span, ~nobody)
-        names = {row[0] or credential(row[1], row[2]) or "" for row in tx.execute(tied)}
-        lone = tx.execute(select(r.device, r.boot, r.seq).where(span, nobody))
-        return names | {scan_subject((row[0], row[1], row[2]), None, None, None) for row in lone}
+        asked = {"community": community, "from_ms": from_ms, "to_ms": to_ms}
+        names = {person or credential(pass_ref, tag_ref) or "" for person, pass_ref, tag_ref in _TIED.rows(tx, **asked)}
+        return names | {scan_subject(triple, None, None, None) for triple in _LONE.rows(tx, **asked)}
 
     def named(self, tx: Connection, triple: Triple) -> Named | None:
         device, boot, seq = triple
-        row = tx.execute(
-            select(
-                r.kind,
-                r.t_ms,
-                r.gate,
-                r.direction,
-                r.person,
-                r.pass_ref,
-                r.tag_ref,
-                r.body,
-                (r.from_ms - r.skew_ms).label("start_ms"),
-            ).where(r.device == device, r.boot == boot, r.seq == seq, r.held.is_(False))
-        ).first()
-        if row is None or row.kind == "correction":
+        found = _NAMED_REPORT.rows(tx, device=device, boot=boot, seq=seq)
+        if not found or found[0][0] == "correction":
             return None
+        kind, t_ms, gate, direction, person, pass_ref, tag_ref, body, start_ms = found[0]
         subject = report_subject(
-            row.kind,
-            triple,
-            gate=row.gate,
-            direction=row.direction,
-            person=row.person,
-            pass_ref=row.pass_ref,
-            tag_ref=row.tag_ref,
-            zone=body_of(row.body).zone,
-        )
-        return None if subject is None else Named(subject, report_key(row.t_ms, *triple), row.start_ms)
+            kind, triple, gate=gate, direction=direction, person=person, pass_ref=pass_ref, tag_ref=tag_ref,
+            zone=body_of(body).zone,
+        )  # fmt: skip
+        return None if subject is None else Named(subject, report_key(t_ms, *triple), start_ms)
 
-    def counts(
-        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[CountRow]:
-        single = and_(r.n.is_not(None), r.from_ms.is_(None), r.t_ms.between(*span_ms))
-        rows = tx.execute(select(*COUNT_COLUMNS).where(_side(community, gate, direction), single, live()))
-        return sorted((_count(*row) for row in rows), key=_key)
+    def counts(self, tx: Connection, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
+        return [_count(*row) for row in _COUNTS.rows(tx, side_rows(community, spans))]
 
-    def aggregates(
-        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[CountRow]:
-        # The device wrote the start by its own clock, like `at`.
-        start_ms = r.from_ms - r.skew_ms
-        here = and_(
-            _side(community, gate, direction), r.from_ms.is_not(None), r.t_ms >= span_ms[0], start_ms <= span_ms[1]
-        )
-        rows = tx.execute(select(*COUNT_COLUMNS, start_ms).where(here, live()))
-        return sorted((_count(*row) for row in rows), key=_key)
+    def aggregates(self, tx: Connection, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
+        return [_count(*row) for row in _AGGREGATES.rows(tx, side_rows(community, spans))]
 
-    def replacing(
-        self, tx: Connection, community: str, gate: str, direction: str, span_ms: tuple[int, int]
-    ) -> list[Replacement]:
-        told = and_(_side(community, gate, direction), r.n.is_not(None), r.t_ms.between(*span_ms))
-        rows = tx.execute(
-            select(r.device, r.boot, r.seq, r.body).where(told, r.body.contains('"replaces"'), live())
-        ).all()
-        found = [((device, boot, seq), body_of(body).replaces) for device, boot, seq, body in rows]
+    def replacing(self, tx: Connection, community: str, spans: Sequence[SideSpan]) -> list[Replacement]:
+        rows = _REPLACING.rows(tx, side_rows(community, spans))
         return [
-            Replacement(triple, gate, direction, named.boot, named.from_, named.to) for triple, named in found if named
+            Replacement((device, boot, seq), gate, direction, named.boot, named.from_, named.to)
+            for gate, direction, device, boot, seq, body in rows
+            if (named := body_of(body).replaces) is not None
         ]
 
-    def counted(self, tx: Connection, community: str, gate: str) -> bool:
-        any_ = select(r.seq).where(r.community == community, r.gate == gate, r.n.is_not(None), r.kind == "count")
-        return tx.execute(any_.limit(1)).first() is not None
+    def counted(self, tx: Connection, community: str, gates: Collection[str]) -> set[str]:
+        rows = _COUNTED.rows(tx, ({"name": gate} for gate in gates), community=community)
+        return {gate for gate, seq in rows if seq is not None}
 
     def censuses(self, tx: Connection, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
-        rows = tx.execute(
-            select(r.t_ms, r.device, r.boot, r.seq, r.n, r.body).where(
-                r.community == community, r.t_ms.between(*span_ms), r.kind == "census", live()
-            )
-        )
+        rows = _CENSUSES.rows(tx, community=community, from_ms=span_ms[0], to_ms=span_ms[1])
         return [
-            Census(report_key(row.t_ms, row.device, row.boot, row.seq), row.t_ms, row.n)
-            for row in rows
-            if body_of(row.body).zone == zone
+            Census(report_key(t_ms, *triple), t_ms, n) for t_ms, *triple, n, body in rows if body_of(body).zone == zone
         ]
 
 
@@ -287,25 +306,27 @@ def named_in(text: str | None) -> tuple[int, int] | None:
     return None if of is None else (of.boot, of.seq)
 
 
-COUNT_COLUMNS = (r.t_ms, r.device, r.boot, r.seq, r.n)
+def _count(
+    gate: str, direction: str, t_ms: int, device: str, boot: int, seq: int, n: int, from_ms: int | None = None
+) -> tuple[Side, CountRow]:
+    return (gate, direction), CountRow(report_key(t_ms, device, boot, seq), t_ms, (device, boot, seq), n, from_ms)
 
 
-def _count(t_ms: int, device: str, boot: int, seq: int, n: int, from_ms: int | None = None) -> CountRow:
-    return CountRow(report_key(t_ms, device, boot, seq), t_ms, (device, boot, seq), n, from_ms)
+def side_rows(community: str, spans: Iterable[SideSpan]) -> Iterable[Row]:
+    """To ask for spans of gates. The community goes with each: were it a constant of the query, SQLite would begin with
+    all that is of the community."""
+    return (
+        {
+            "community": community, "name": span.gate, "direction": span.direction, "from_ms": span.from_ms,
+            "to_ms": span.to_ms, "lo": key_at(span.from_ms), "hi": key_at(span.to_ms + 1),
+        }
+        for span in spans
+    )  # fmt: skip
 
 
-def _key(row: CountRow) -> bytes:
-    return row.key
-
-
-def _side(community: str, gate: str, direction: str) -> ColumnElement[bool]:
-    return and_(r.community == community, r.gate == gate, r.direction == direction, r.kind == "count")
-
-
-def _shown(row: Any) -> tuple[str, Shown]:
-    triple = (row.device, row.boot, row.seq)
-    name = "ps_" + bytes(row.pass_ref).hex()
-    return name, Shown(report_key(row.t_ms, *triple), row.t_ms, triple, row.gate, row.token_s)
+def _shown(pass_ref: bytes, t_ms: int, device: str, boot: int, seq: int, gate: str, token_s: int) -> tuple[str, Shown]:
+    triple = (device, boot, seq)
+    return "ps_" + pass_ref.hex(), Shown(report_key(t_ms, *triple), t_ms, triple, gate, token_s)
 
 
 def _credential_row(stretch: Stretch) -> dict[str, Any]:
@@ -322,10 +343,6 @@ def _code_row(name: str, token_s: int) -> dict[str, Any]:
     return {"ref": ref, "number": token_s, "from_ms": made_ms - RELAY_MS, "to_ms": made_ms + RELAY_MS}
 
 
-def ask_reports(tx: Connection, triples: Iterable[Triple]) -> bool:
-    """Ask for reports by their identity; `same_report` joins them."""
-    return ask(tx, ({"name": device, "from_ms": boot, "number": seq} for device, boot, seq in triples))
-
-
-def same_report() -> ColumnElement[bool]:
-    return and_(r.device == a.name, r.boot == a.from_ms, r.seq == a.number)
+def asked_reports(triples: Iterable[Triple]) -> Iterable[Row]:
+    """To ask for reports by their identity; `same_report` joins them."""
+    return ({"name": device, "from_ms": boot, "number": seq} for device, boot, seq in triples)

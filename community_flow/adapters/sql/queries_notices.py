@@ -39,7 +39,7 @@ class SqlNotices:
     def _is_new(self, tx: Connection, notice: Notice, now_ms: int) -> bool:
         """The unique keys decide, also between two workers; every key is kept, so that a card may change by degrees."""
         rows = [{"key": key, "created_ms": now_ms} for key in sorted(notice.keys)]
-        insert = new_rows(tx, notice_keys).values(rows).on_conflict_do_nothing().returning(notice_keys.c.key)
+        insert = new_rows(tx.dialect, notice_keys).values(rows).on_conflict_do_nothing().returning(notice_keys.c.key)
         return len(tx.execute(insert).all()) == len(rows)
 
     def bundle(self, tx: Connection, now_ms: int, fresh_from_ms: int, last_before_ms: int) -> list[Message]:

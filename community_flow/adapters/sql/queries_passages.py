@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, false, func, or_, select, tuple_
 
-from community_flow.adapters.sql.asking import asked
+from community_flow.adapters.sql.asking import for_each
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.queries_fold_reports import ask_reports, same_report
+from community_flow.adapters.sql.queries_fold_reports import asked_reports, same_report
 from community_flow.adapters.sql.queries_fold_rows import (
     ATTEMPT_FIELDS,
     CONFLICT_FIELDS,
@@ -38,6 +38,7 @@ from community_flow.ports.flow import Kept, RowQuery
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+_RECEIVED = for_each((reports.c.device, reports.c.boot, reports.c.seq, reports.c.received_ms), same_report)
 
 
 class SqlPassages:
@@ -208,11 +209,8 @@ def _equal(column: Any, value: str | None) -> list[ColumnElement[bool]]:
 def _received(tx: Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
     """When the reports of these keys were received."""
     keyed = {key_triple(key): key for key in keys}
-    if not ask_reports(tx, keyed):
-        return {}
-    r = reports.c
-    told = select(r.device, r.boot, r.seq, r.received_ms).select_from(asked).join(reports, same_report())
-    return {keyed[device, boot, seq]: received_ms for device, boot, seq, received_ms in tx.execute(told)}
+    found = _RECEIVED.rows(tx, asked_reports(keyed))
+    return {keyed[device, boot, seq]: received_ms for device, boot, seq, received_ms in found}
 
 
 Mine = Callable[[Table], ColumnElement[bool]]

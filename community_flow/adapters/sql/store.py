@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -51,12 +51,10 @@ class SqlDatabase:
 
     def _postgresql(self, pool_size: int) -> Engine:
         url = self.url.set(drivername="postgresql+psycopg")
-        engine = create_engine(
+        return create_engine(
             url, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True,
             connect_args={"connect_timeout": CONNECT_S, "options": f"-c lock_timeout={LOCK_S}s"},
         )  # fmt: skip
-        event.listen(engine, "connect", _prepare_postgresql)
-        return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -178,24 +176,19 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 def insert_ignore(tx: Connection, table: Table, rows: Sequence[Row]) -> int:
     """Insert what is new; the table's unique keys decide. Returns how many rows were new on SQLite; psycopg does not
     count them and says -1, so nothing may depend on it."""
-    return tx.execute(new_rows(tx, table).on_conflict_do_nothing(), rows).rowcount if rows else 0
+    return tx.execute(new_rows(tx.dialect, table).on_conflict_do_nothing(), rows).rowcount if rows else 0
 
 
 def upsert(tx: Connection, table: Table, rows: Sequence[Row], keys: Sequence[str]) -> None:
     """Insert, or replace the given columns of the row with the same ``keys``."""
     if not rows:
         return
-    statement = new_rows(tx, table)
+    statement = new_rows(tx.dialect, table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     tx.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), rows)
 
 
-def _prepare_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:
-    connection.execute(asking.POSTGRESQL)
-    connection.commit()
-
-
-def new_rows(tx: Connection, table: Table) -> Any:
+def new_rows(dialect: Dialect, table: Table) -> Any:
     """An INSERT of the store's own dialect, which knows ON CONFLICT."""
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+    store = sqlite if dialect.name == "sqlite" else postgresql
+    return store.insert(table)
