@@ -18,7 +18,7 @@ _ROW = [configs.c[name] for name in ConfigVersion.__dataclass_fields__]
 class SqlConfigs:
     def add(self, tx: Connection, row: ConfigVersion) -> bool:
         values = {column.name: getattr(row, column.name) for column in configs.c}
-        added = new_rows(tx, configs).values(**values).on_conflict_do_nothing().returning(configs.c.version)
+        added = new_rows(tx.dialect, configs).values(**values).on_conflict_do_nothing().returning(configs.c.version)
         return tx.execute(added).first() is not None
 
     def newest(self, tx: Connection, device: str) -> ConfigVersion | None:
