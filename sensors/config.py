@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal
 
+from sensors import config_lines
+from sensors.config_lines import FireConfig, LineSensorConfig, OutputConfig
+from sensors.config_table import BadConfig, Table
 from sensors.gate_line import BadLine, Direction, Line
 from sensors.gate_zone import Zone
 from sensors.seal import IngestKey, SealTrouble
 
 VERSION = 1
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 DEVICE = re.compile(r"d_[a-z2-7]{12}")
 
-T = TypeVar("T")
-U = TypeVar("U")
-
-
-class BadConfig(ValueError):
-    """A configuration that cannot be used; the message names the key and the remedy."""
+__all__ = ["BadConfig"]  # where it is looked for
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ class CheckpointConfig:
     repeat: bool = False
 
 
-SensorConfig = CameraConfig | CheckpointConfig
+SensorConfig = CameraConfig | CheckpointConfig | LineSensorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +77,8 @@ class AgentConfig:
     mqtt: str = ""
     config: int = 1
     ingest_key: IngestKey | None = None
+    outputs: tuple[OutputConfig, ...] = ()
+    fire: FireConfig | None = None
 
 
 def load(path: Path) -> AgentConfig:
@@ -95,7 +94,7 @@ def load(path: Path) -> AgentConfig:
 
 def agent_from(found: Mapping[str, Any], folder: Path) -> AgentConfig:
     """Check a parsed configuration; raises BadConfig."""
-    table = _Table(found, "", folder)
+    table = Table(found, "", folder)
     version = table.take("format", int, VERSION)
     if version > VERSION:
         raise BadConfig(f"format is {version}, this agent knows up to {VERSION}: update community-flow-sensors.")
@@ -111,6 +110,8 @@ def agent_from(found: Mapping[str, Any], folder: Path) -> AgentConfig:
         config=table.take("config", int, 1),
         ingest_key=_ingest_key(table, folder),
         sensors=tuple(_sensor(each, at, folder) for at, each in enumerate(table.take("sensor", list, []))),
+        outputs=tuple(config_lines.output(each) for each in table.tables("output")),
+        fire=_fire(table),
     )
     table.finish()
     return parsed
@@ -127,7 +128,7 @@ class Told:
     def gates(self) -> frozenset[str]:
         """Every gate that it reports of."""
         cameras = [over.gate for each in self.sensors if isinstance(each, CameraConfig) for over in each.over]
-        return frozenset([*cameras, *(each.gate for each in self.sensors if not isinstance(each, CameraConfig))])
+        return frozenset([*cameras, *(gate for each in self.sensors if (gate := getattr(each, "gate", "")))])
 
 
 def told_from(document: Any, folder: Path) -> Told:
@@ -137,7 +138,7 @@ def told_from(document: Any, folder: Path) -> Told:
     """
     if not isinstance(document, dict):
         raise BadConfig('The configuration is no table: write {"sensor": […]}.')
-    table = _Table(document, "", folder)
+    table = Table(document, "", folder)
     version = table.take("format", int, VERSION)
     if version > VERSION:
         raise BadConfig(f"format is {version}, this agent knows up to {VERSION}: update community-flow-sensors.")
@@ -147,7 +148,7 @@ def told_from(document: Any, folder: Path) -> Told:
     return Told(tuple(_sensor(each, at, folder, drawn=False) for at, each in enumerate(found)), heartbeat_s)
 
 
-def _token(table: _Table) -> str:
+def _token(table: Table) -> str:
     file = table.path_or_none("token_file")
     token = table.take("token", str, "")
     if file is not None:
@@ -160,11 +161,16 @@ def _token(table: _Table) -> str:
     return token
 
 
-def _ingest_key(table: _Table, folder: Path) -> IngestKey | None:
+def _fire(table: Table) -> FireConfig | None:
+    found = table.take("fire", dict, {})
+    return config_lines.fire(table.within(found, "fire.")) if found else None
+
+
+def _ingest_key(table: Table, folder: Path) -> IngestKey | None:
     found = table.take("seal", dict, {})
     if not found:
         return None
-    part = _Table(found, "seal.", folder)
+    part = Table(found, "seal.", folder)
     kid, key = part.take("kid", str), part.take("key", str)
     part.finish()
     try:
@@ -177,14 +183,14 @@ def _sensor(found: Any, at: int, folder: Path, drawn: bool = True) -> SensorConf
     """One sensor; a camera needs a line or a zone when it is to be ``drawn`` by now."""
     if not isinstance(found, dict):
         raise BadConfig(f"sensor {at + 1} is no table: begin it with [[sensor]].")
-    table = _Table(found, f"sensor {at + 1}: ", folder)
-    kind = table.one_of("kind", ("camera", "checkpoint"))
-    sensor = _camera(table, drawn) if kind == "camera" else _checkpoint(table)
+    table = Table(found, f"sensor {at + 1}: ", folder)
+    kind = table.one_of("kind", tuple(KINDS))
+    sensor = _camera(table, drawn) if kind == "camera" else KINDS[kind](table)
     table.finish()
     return sensor
 
 
-def _camera(table: _Table, drawn: bool) -> CameraConfig:
+def _camera(table: Table, drawn: bool) -> CameraConfig:
     return CameraConfig(
         source=table.source(),
         over=_overs(table, drawn),
@@ -196,12 +202,12 @@ def _camera(table: _Table, drawn: bool) -> CameraConfig:
     )
 
 
-def _overs(table: _Table, drawn: bool) -> tuple[Over, ...]:
+def _overs(table: Table, drawn: bool) -> tuple[Over, ...]:
     """One line with ``line = "…"`` beside ``gate``, or any number of [[sensor.line]] and [[sensor.zone]]."""
     lines, zones = table.either("line", str, list, []), table.take("zone", list, [])
     if isinstance(lines, str):
         with _named(f"{table.where}line"):
-            first = [Over(Line.parse(lines), _gate(table), table.take("flip", bool, False))]
+            first = [Over(Line.parse(lines), table.gate(), table.take("flip", bool, False))]
         lines = []
     else:
         first = []
@@ -216,12 +222,12 @@ def _overs(table: _Table, drawn: bool) -> tuple[Over, ...]:
     return tuple(found)
 
 
-def _over(found: Any, where: str, sensor: _Table, kind: type[Line | Zone]) -> Over:
+def _over(found: Any, where: str, sensor: Table, kind: type[Line | Zone]) -> Over:
     if not isinstance(found, dict):
         raise BadConfig(f"{where}is no table: begin it with [[sensor.line]] or [[sensor.zone]].")
     table = sensor.within(found, where)
     with _named(f"{where}at"):
-        over = Over(kind.parse(table.take("at", str)), _gate(table), table.take("flip", bool, False))
+        over = Over(kind.parse(table.take("at", str)), table.gate(), table.take("flip", bool, False))
     table.finish()
     return over
 
@@ -242,10 +248,10 @@ def _named(where: str) -> Iterator[None]:
         raise BadConfig(f"{where}: {error}") from error
 
 
-def _checkpoint(table: _Table) -> CheckpointConfig:
+def _checkpoint(table: Table) -> CheckpointConfig:
     return CheckpointConfig(
         source=table.source(),
-        gate=_gate(table),
+        gate=table.gate(),
         direction=table.one_of("direction", ("in", "out")),
         passed=table.take("passed", bool, True),
         cooldown_s=table.number("cooldown_s", 5.0, 0, 600),
@@ -255,75 +261,10 @@ def _checkpoint(table: _Table) -> CheckpointConfig:
     )
 
 
-def _gate(table: _Table) -> str:
-    return table.matching("gate", SLUG, "the gate's short name, small letters, digits and hyphens")
-
-
-class _Table:
-    """Takes keys out of a TOML table with their types, and finds what nobody took."""
-
-    def __init__(self, found: Mapping[str, Any], where: str, folder: Path) -> None:
-        self._left, self.where, self._folder = dict(found), where, folder
-
-    def take(self, name: str, kind: type[T], default: T | None = None) -> T:
-        value = self._left.pop(name, default)
-        if value is None:
-            raise BadConfig(f"{self.where}{name} is missing: add it.")
-        if type(value) is not kind:
-            raise BadConfig(f"{self.where}{name} is {value!r}: give a {_KINDS[kind]}.")
-        return value
-
-    def either(self, name: str, kind: type[T], other: type[U], default: U) -> T | U:
-        value = self._left.pop(name, default)
-        if type(value) not in (kind, other):
-            raise BadConfig(f"{self.where}{name} is {value!r}: give a {_KINDS[kind]} or a {_KINDS[other]}.")
-        return cast("T | U", value)
-
-    def within(self, found: Mapping[str, Any], where: str) -> _Table:
-        """A table inside this one, with paths beside the same file."""
-        return _Table(found, where, self._folder)
-
-    def number(self, name: str, default: float, least: float, most: float) -> float:
-        value = self._left.pop(name, default)
-        if type(value) not in (int, float) or not least <= value <= most:
-            raise BadConfig(f"{self.where}{name} is {value!r}: give a number from {least:g} to {most:g}.")
-        return float(value)
-
-    def matching(self, name: str, pattern: re.Pattern[str], meaning: str) -> str:
-        value = self.take(name, str)
-        if not pattern.fullmatch(value):
-            raise BadConfig(f"{self.where}{name} is {value!r}: give {meaning}.")
-        return value
-
-    def one_of(self, name: str, choices: tuple[Any, ...], default: str | None = None) -> Any:
-        value = self.take(name, str, default)
-        if value not in choices:
-            raise BadConfig(f"{self.where}{name} is {value!r}: give one of {', '.join(choices)}.")
-        return value
-
-    def path_or_none(self, name: str) -> Path | None:
-        value = self.take(name, str, "")
-        return self._folder / value if value else None
-
-    def path(self, name: str, default: str) -> Path:
-        return self._folder / self.take(name, str, default)
-
-    def source(self) -> str:
-        """A camera's address as it is, a file's path beside the configuration."""
-        value = self.take("source", str)
-        if "://" in value or re.match(r"(usb|scene):", value):
-            return value
-        return str(self._folder / value)
-
-    def finish(self) -> None:
-        if self._left:
-            raise BadConfig(f"{self.where}{', '.join(sorted(self._left))}: no such key; docs/sensors.md lists them.")
-
-
-_KINDS: dict[type, str] = {
-    int: "whole number",
-    str: "text in quotes",
-    bool: "true or false",
-    list: "list of tables, as [[sensor]]",
-    dict: "table",
+KINDS: dict[str, Callable[[Table], SensorConfig]] = {
+    "camera": lambda table: _camera(table, drawn=True),
+    "checkpoint": _checkpoint,
+    "beam": config_lines.beam,
+    "thermometer": config_lines.thermometer,
+    "wedge": config_lines.wedge,
 }

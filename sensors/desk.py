@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from sensors import __version__, faults
@@ -27,6 +28,8 @@ class Desk:
     ) -> None:
         self._outbox, self._clock, self._config, self._key = outbox, clock, config, ingest_key
         self._faults: set[str] = set()
+        self.on_passed: list[Callable[[str], None]] = []
+        """Called with the gate when a scan says that somebody goes through."""
         self._lock = threading.Lock()
         self.news = threading.Event()
         """Set when there is something to send."""
@@ -57,21 +60,27 @@ class Desk:
             carrier: dict[str, Any] = {f"{name}_" if name == "pass" else name: value for name, value in content.items()}
         else:
             carrier = {"sealed": seal(content, self._key)}
-        return self._keep(
+        kept = self._keep(
             lambda boot, seq, now, skew: Scan(
                 boot=boot, seq=seq, at=now if at_ms is None else at_ms, skew_ms=skew, gate=gate, direction=direction,
                 method=method, decision="allow", reason="free_flow", passed=passed, **carrier,
             )
         )  # fmt: skip
+        for tell in self.on_passed if passed else ():
+            tell(gate)  # a full disk does not keep anybody out
+        return kept
 
-    def reading(self, subject: dict[str, str], quantity: str, value: float, unit: str | None = None) -> bool:
-        """A measured value, as a body temperature; ``subject`` is {pass}, {bed} or {tag}."""
+    def reading(
+        self, subject: dict[str, str], quantity: str, value: float, unit: str | None = None, error: float | None = None
+    ) -> bool:
+        """A measured value, as a body temperature, give or take ``error``; ``subject`` is {pass}, {bed} or {tag}."""
         named = Subject(**{f"{name}_" if name == "pass" else name: text for name, text in subject.items()})
         return self._keep(
             lambda boot, seq, now, skew: Reading(
-                boot=boot, seq=seq, at=now, skew_ms=skew, subject=named, quantity=quantity, value=value, unit=unit
+                boot=boot, seq=seq, at=now, skew_ms=skew, subject=named, quantity=quantity, value=value, unit=unit,
+                error=error,
             )
-        )
+        )  # fmt: skip
 
     def status(self) -> bool:
         """How the device is, now."""

@@ -8,6 +8,11 @@ CAMERA_FROZEN = "camera_frozen"
 CAMERA_MOVED = "camera_moved"
 MODEL_BAD = "model_bad"
 SOURCE_BAD = "source_bad"
+SOURCE_LOST = "source_lost"
+READING_IMPLAUSIBLE = "reading_implausible"
+FIRE = "fire"
+FIRE_LINE_LOST = "fire_line_lost"
+OUTPUT_LOST = "output_lost"
 OUTBOX_FULL = "outbox_full"
 REPORT_REFUSED = "report_refused"
 TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a fault
@@ -21,6 +26,11 @@ MEANINGS = {
     CAMERA_MOVED: "the camera looks somewhere else than when it began: turn it back, or draw its line anew and restart",
     MODEL_BAD: "the detector's model file cannot be used; the motion detector counts meanwhile",
     SOURCE_BAD: "the sensor's source cannot be used as configured",
+    SOURCE_LOST: "a serial line, reader or connection does not answer; it is tried again every few seconds",
+    READING_IMPLAUSIBLE: "the last reading was beyond what is plausible, or in a unit that is not listed",
+    FIRE: "the fire input is active: outputs are held open",
+    FIRE_LINE_LOST: "the fire input says nothing: outputs are held open",
+    OUTPUT_LOST: "an output cannot be reached; when it is to be held open it is tried again every second",
     OUTBOX_FULL: "the disk is full; what was lost is told as a gap",
     REPORT_REFUSED: "the server refused a report as unreadable; it lies in the outbox's refused table",
     TOKEN_REFUSED: "the server does not accept the device's token",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from sensors.config import CheckpointConfig
+from sensors.config_lines import WedgeConfig
 from sensors.desk import Desk
 from sensors.frames import CameraTrouble, Frame, Picture
 from sensors.watching import Watch
@@ -75,6 +76,11 @@ class Shown:
         return found
 
 
+def tell(desk: Desk, lane: CheckpointConfig | WedgeConfig, text: str, at_ms: int | None = None) -> None:
+    """A pass was shown at an open lane, by a camera or by a reader that types."""
+    desk.scan(lane.gate, lane.direction, method_of(text), lane.passed, {"pass": text}, at_ms)
+
+
 class CheckpointSensor:
     """Scans at an open lane: decision allow, reason free_flow, ``passed`` as configured."""
 
@@ -91,13 +97,6 @@ class CheckpointSensor:
         def take(frame: Frame, at_ms: int) -> None:
             texts = [text for text in read(frame.picture) if method_of(text)]
             for text in shown.fresh(texts, frame.t_s):
-                desk.scan(
-                    self._config.gate,
-                    self._config.direction,
-                    method_of(text),
-                    self._config.passed,
-                    {"pass": text},
-                    at_ms,
-                )
+                tell(desk, self._config, text, at_ms)
 
         return take

@@ -20,6 +20,7 @@ from sensors.wire_rules import (
     BOOT,
     COUNT,
     COUNTER,
+    ERROR,
     LONG,
     MAX_TEXT,
     MAX_WHOLE,
@@ -269,7 +270,7 @@ class Census(Report):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(Report):
-    """A measured quantity. Kept and listed; nothing is derived from it."""
+    """A measured quantity, plus or minus its error. Kept and listed; nothing is derived from it."""
 
     KIND = "reading"
 
@@ -277,6 +278,7 @@ class Reading(Report):
     quantity: Annotated[str, WORD]
     value: Annotated[float, VALUE]
     unit: Annotated[str | None, text(20)] = None
+    error: Annotated[float | None, ERROR] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,6 +153,7 @@ class Reading(_Report, frozen=True, kw_only=True, tag="reading"):
     quantity: Word
     value: Annotated[float, Meta(ge=-1e12, le=1e12)]
     unit: Text20 | None = None
+    error: Annotated[float, Meta(ge=0, le=1e12)] | None = None
 
 
 class Gap(_Report, frozen=True, kw_only=True, tag="gap", rename={"from_": "from"}):

@@ -125,7 +125,7 @@ def body_of(report: Report) -> str | None:
         case Reading():
             bed = {"bed": report.subject.bed} if report.subject.bed else None
             parts2 = (("subject", bed), ("quantity", report.quantity), ("value", report.value), ("unit", report.unit))
-            return rest(parts2)
+            return rest((*parts2, ("error", report.error)))
         case Gap():
             lost = (("from", report.from_), ("to", report.to), ("from_ms", report.from_ms))
             return rest((*lost, ("reason", report.reason), ("counters", report.counters)))

@@ -104,6 +104,18 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("reading below zero", HEAD | {"kind": "reading", "subject": {"tag": "x"}, "quantity": "delta", "value": -2.5e-9}),
+    (
+        "reading with its error",
+        HEAD
+        | {
+            "kind": "reading",
+            "subject": {"tag": "x"},
+            "quantity": "body-temperature",
+            "value": 36.6,
+            "unit": "Cel",
+            "error": 0.2,
+        },
+    ),
     ("gap", HEAD | {"kind": "gap", "from": 9, "to": 11, "reason": "disk"}),
     (
         "gap with what it held",
@@ -196,6 +208,11 @@ HOSTILE: list[tuple[str, str, str]] = [  # (name, text, member at fault)
         "reading of two subjects",
         json.dumps(HEAD | {"kind": "reading", "subject": {"bed": "1", "tag": "2"}, "quantity": "x", "value": 1}),
         "subject.subject",
+    ),
+    (
+        "an error below zero",
+        json.dumps(HEAD | {"kind": "reading", "subject": {"bed": "1"}, "quantity": "x", "value": 1, "error": -0.1}),
+        "error",
     ),
     ("gap backwards", json.dumps(HEAD | {"kind": "gap", "from": 9, "to": 8, "reason": "disk"}), "to"),
     (

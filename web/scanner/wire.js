@@ -72,7 +72,7 @@ const KINDS = {
   ],
   correction: [{ ...COMMON, of: nested({ boot: BOOT, seq: SEQ }), "note?": LONG }],
   census: [{ ...COMMON, zone: SLUG, n: whole(0, 10_000) }],
-  reading: [{ ...COMMON, subject: SUBJECT, quantity: WORD, value: number(-1e12, 1e12), "unit?": text(20) }],
+  reading: [{ ...COMMON, subject: SUBJECT, quantity: WORD, value: number(-1e12, 1e12), "unit?": text(20), "error?": number(0, 1e12) }],
   gap: [
     { ...COMMON, from: SEQ, to: SEQ, reason: WORD, "from_ms?": TIME, "counters?": counters },
     (report) => report.from <= report.to && (!present(report, "from_ms") || report.from_ms <= report.at),
