@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 
 from sensors import faults
-from sensors.config import AgentConfig, CameraConfig, SensorConfig
+from sensors.config import AgentConfig
 from sensors.desk import Desk, Sensor
 from sensors.device_clock import DeviceClock
+from sensors.making import attending, sensor_of
 from sensors.outbox import Outbox, OutboxTrouble
 from sensors.uplink_http import BackOff, HttpUplink, Sender, Uplink
 
@@ -40,7 +41,8 @@ class Agent:
         self.desk = Desk(self.outbox, self._clock, config.config, config.ingest_key)
         self._uplink = _uplink(config)
         self._sender = Sender(self.outbox, self._uplink, self._clock, back_off)
-        self.sensors = [*(_made(each) for each in config.sensors), *extra]
+        self.sensors = [*(sensor_of(each) for each in config.sensors), *extra]
+        self._attending = attending(config, self.desk)
         self.answered = False
         """The server has taken something from this agent."""
         self._stop = threading.Event()
@@ -54,13 +56,14 @@ class Agent:
 
     def run(self) -> None:
         """Until `stop`, or until every sensor is at its end and everything is sent."""
+        beside = [threading.Thread(target=self._sense, args=(each,), daemon=True) for each in self._attending]
         threads = [threading.Thread(target=self._sense, args=(each,), daemon=True) for each in self.sensors]
-        for thread in threads:
+        for thread in [*beside, *threads]:
             thread.start()
         while not self._stop.is_set() and (self._lasting or any(thread.is_alive() for thread in threads)):
             self._wait(self._turn())
         self._stop.set()
-        for thread in threads:
+        for thread in [*threads, *beside]:
             thread.join(10)
         self._last_call()
         self._uplink.close()
@@ -141,13 +144,3 @@ def _uplink(config: AgentConfig) -> Uplink:
 
         return MqttUplink(config.mqtt, config.device, config.token, config.ca_file)
     return HttpUplink(config.server, config.token, config.ca_file)
-
-
-def _made(config: SensorConfig) -> Sensor:
-    if isinstance(config, CameraConfig):
-        from sensors.sensor_camera import CameraSensor
-
-        return CameraSensor(config)
-    from sensors.qr import CheckpointSensor
-
-    return CheckpointSensor(config)

@@ -143,8 +143,10 @@ def _opened(name: str) -> tuple[int, bool]:
     if name.startswith("serial:"):
         path, _, options = name.removeprefix("serial:").partition("?")
         return open_serial(path, int(parse_qs(options).get("baud", ["9600"])[0])), False
-    handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
-    return handle, stat.S_ISREG(os.fstat(handle).st_mode)
+    kind = os.stat(name).st_mode
+    # Whoever writes to a pipe may come and go: it stays open, because what lies in it is gone with its last holder.
+    access = os.O_RDWR if stat.S_ISFIFO(kind) else os.O_RDONLY
+    return os.open(name, access | os.O_NONBLOCK), stat.S_ISREG(kind)
 
 
 def open_serial(path: str, baud: int) -> int:
@@ -157,7 +159,7 @@ def open_serial(path: str, baud: int) -> int:
         raise ValueError(f"no serial port runs at {baud} baud")
     handle = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     try:
-        tty.setraw(handle)
+        tty.setraw(handle, termios.TCSANOW)
         modes = termios.tcgetattr(handle)
         modes[2] = (modes[2] & ~termios.CSTOPB) | termios.CLOCAL | termios.CREAD
         modes[4] = modes[5] = speed

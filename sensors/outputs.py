@@ -152,9 +152,7 @@ class Output:
 class FireInput:
     """The contact of the fire alarm. It must say again and again that all is quiet; whatever else it is, is a fire."""
 
-    def __init__(
-        self, config: FireConfig, outputs: list[Output], now_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, config: FireConfig, outputs: list[Output], now_s: Callable[[], float] = time.monotonic) -> None:
         self._config, self._outputs, self._now_s = config, outputs, now_s
         self._active = False
         self._heard_s: float | None = None

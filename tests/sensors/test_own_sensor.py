@@ -7,14 +7,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from sensors import faults
-from sensors.config import CameraConfig, CheckpointConfig
+from sensors.config import CameraConfig, CheckpointConfig, load
+from sensors.config_lines import BeamConfig, FireConfig, LinePattern, OutputConfig, ThermometerConfig, WedgeConfig
 from tests.sensors.fakes_server import FakeServer, serving
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sensors.md").read_text(encoding="utf-8")
 AGENT = 'device = "d_abcdefgh2345"\nserver = "{url}"\ntoken = "secret"\n'
+
+
+KINDS: tuple[Any, ...] = (
+    CameraConfig, CheckpointConfig, BeamConfig, LinePattern, ThermometerConfig, WedgeConfig, OutputConfig, FireConfig,
+)  # fmt: skip
 
 
 def example(language: str, number: int = 0) -> str:
@@ -36,14 +43,25 @@ def test_the_sensor_of_twenty_lines_counts(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_every_key_and_every_fault() -> None:
-    keys = {field.name for kind in (CameraConfig, CheckpointConfig) for field in dataclasses.fields(kind)}
-    names = keys - {"over"} | {"line", "zone", "at", "flip"} | set(faults.MEANINGS)
+    keys = {field.name for kind in KINDS for field in dataclasses.fields(kind)}
+    names = keys - {"over", "patterns"} | {"line", "zone", "at", "flip"} | set(faults.MEANINGS)
     assert not [name for name in sorted(names) if f"`{name}`" not in PAGE]
 
 
 def test_the_printed_configuration_is_a_good_one(tmp_path: Path) -> None:
-    from sensors.config import load
-
     (tmp_path / "token").write_text("cfd_secret")
     (tmp_path / "agent.toml").write_text(example("toml"))
     assert len(load(tmp_path / "agent.toml").sensors) == 2
+
+
+def test_every_printed_example_can_be_loaded(tmp_path: Path) -> None:
+    """Those of one sensor or output stand alone, below a device."""
+    parts = re.findall(r"```toml\n(\[.*?)```", PAGE, re.DOTALL)
+    assert len(parts) >= 6
+    kinds: set[str] = set()
+    for part in parts:
+        (tmp_path / "agent.toml").write_text(AGENT.format(url="http://x") + part)
+        found = load(tmp_path / "agent.toml")
+        kinds |= {type(each).__name__ for each in (*found.sensors, *found.outputs, found.fire)}
+    wanted = {"CameraConfig", "BeamConfig", "ThermometerConfig", "WedgeConfig", "OutputConfig", "FireConfig"}
+    assert wanted <= kinds
