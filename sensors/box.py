@@ -146,7 +146,7 @@ class Box:
         """Run what worked last. What was being tried when the box stopped gets one more chance."""
         trial = self.folder.read("trial")
         if trial.get("starts", 0) >= MOST_STARTS:
-            self._failed(trial["version"], "the box stopped while it tried this")
+            self._failed(trial["version"], faults.INTERRUPTED)
         good = self.folder.read("good")
         self._start(good.get("version", 0), self._parsed(good.get("document", {"sensor": []})))
 
@@ -212,14 +212,15 @@ class Box:
         return bool(self.folder.read("trial").get("version") == version)
 
     def _failed(self, version: int, why: str) -> None:
-        log.error("Version %d does not work, the one before goes on: %s", version, why)
+        words = faults.MEANINGS.get(why) or faults.TRIALS.get(why, why)
+        log.error("Version %d does not work, the one before goes on: %s", version, words)
         self.folder.write("bad", {"version": version, "reason": why})
         self.folder.forget("trial")
         self._untold.append((version, "failed", why))
 
     def _came_up(self) -> str | None:
         """None when everything works, else what does not after all this time."""
-        end_s, good_s, why = time.monotonic() + self._trial_s, 0.0, "it was stopped"
+        end_s, good_s, why = time.monotonic() + self._trial_s, 0.0, faults.INTERRUPTED
         while not self._stop.wait(0.1):
             why, now_s = self._missing(), time.monotonic()
             if not why:
@@ -235,12 +236,12 @@ class Box:
     def _missing(self) -> str:
         """What is not as it should be; empty when nothing is."""
         assert self._agent is not None
-        wrong = [faults.MEANINGS[each] for each in FATAL if each in self._agent.desk.faults()]
+        wrong = [each for each in FATAL if each in self._agent.desk.faults()]
         if wrong:
             return wrong[0]
         if any(not each.seen for each in self._stills()):
-            return f"a camera gave no picture within {self._trial_s:g} s"
-        return "" if self._agent.answered else f"the server took no status within {self._trial_s:g} s"
+            return faults.NO_PICTURE
+        return "" if self._agent.answered else faults.NO_STATUS
 
     def _tell(self) -> None:
         while self._untold:
@@ -277,9 +278,7 @@ class Box:
         if picture is not None:
             said = self._link.picture(wish, jpeg(picture))
         else:
-            said = self._link.no_picture(
-                wish, "There is no camera by now." if not stills else "The camera gives no picture."
-            )
+            said = self._link.no_picture(wish, faults.NO_PICTURE if stills else faults.CAMERA_LOST)
         if said.status not in (200, 404):
             log.warning("The picture was not taken: %s", said.trouble)
 

@@ -37,3 +37,14 @@ MEANINGS = {
     SERVER_AWAY: "the server was out of reach for more than five minutes",
     CLOCK_JUMPED: "the wall clock was set within the last hour; times were corrected by the jump",
 }
+
+NO_PICTURE = "no_picture"
+NO_STATUS = "no_status"
+INTERRUPTED = "interrupted"
+
+TRIALS = {
+    NO_PICTURE: "a camera gave no picture in time",
+    NO_STATUS: "the server took no status in time",
+    INTERRUPTED: "the box stopped twice while it tried this",
+}
+"""Why something new was given up, beside the faults above and what a configuration's own check says."""

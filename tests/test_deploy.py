@@ -25,6 +25,7 @@ from tests.services import Missing, _process, free_port
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "docs" / "deploy"
+BOX = DEPLOY / "box" / "community-flow-box.service"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 SETTINGS = {f"FLOW_{name.upper()}" for name in Settings.__dataclass_fields__}
@@ -174,7 +175,7 @@ def test_a_unit_runs_a_command_that_exists_with_settings_that_exist(path: Path) 
     assert not re.search(r"password|secret", path.read_text(), re.IGNORECASE)
 
 
-@pytest.mark.parametrize("path", [*UNITS, *TIMERS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*UNITS, *TIMERS, BOX], ids=lambda path: path.name)
 def test_systemd_reads_the_unit(path: Path, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
@@ -183,8 +184,8 @@ def test_systemd_reads_the_unit(path: Path, tmp_path: Path) -> None:
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    for each in DEPLOY.glob("systemd/*"):
-        text = each.read_text().replace("/opt/community-flow/.venv/bin/python", str(program))
+    for each in [*DEPLOY.glob("systemd/*"), BOX]:
+        text = re.sub(r"/opt/community-flow(/.venv|-box)/bin/python", str(program), each.read_text())
         (tmp_path / each.name).write_text(text)
     done = subprocess.run(
         [analyze, "verify", str(tmp_path / path.name)], capture_output=True, text=True, check=False,
@@ -194,7 +195,16 @@ def test_systemd_reads_the_unit(path: Path, tmp_path: Path) -> None:
     assert not ours, done.stderr
 
 
-@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_a_boxs_unit_runs_the_agent_on_its_own_folder() -> None:
+    (start,) = [value for key, value in unit(BOX)["Service"] if key == "ExecStart"]
+    words = start.split()
+    assert words[1:5] == ["-m", "sensors", "agent", "${STATE_DIRECTORY}"]
+    for word in words[5:]:
+        assert not word.startswith("--") or f'"{word}"' in (ROOT / "sensors" / "__main__.py").read_text()
+    assert dict(unit(BOX)["Service"])["DynamicUser"] == "yes"
+
+
+@pytest.mark.parametrize("path", [*UNITS, BOX], ids=lambda path: path.name)
 def test_a_unit_is_closed(path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

@@ -17,7 +17,7 @@ from community_flow.domain.errors import Invalid
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
-from community_flow.entrypoints.devices import KINDS, OFFICE, STATES, public
+from community_flow.entrypoints.devices import KINDS, OFFICE, STATES, fault_words, public
 from community_flow.ports.devices import ConfigVersion
 from community_flow.services.device_pictures import DevicePictures
 from community_flow.services.device_settings import DeviceSettings
@@ -160,7 +160,7 @@ def _picture_routes(bp: Blueprint, pictures: DevicePictures) -> None:
         if found is None:
             return json_response({"state": "waiting"}, 202)
         if not found.jpeg:
-            return json_response({"state": "refused", "reason": found.reason})
+            return json_response({"state": "refused", "reason": fault_words([found.reason])})
         return Response(found.jpeg, content_type="image/jpeg")
 
 
@@ -190,6 +190,7 @@ def _page(
         default_ms=device_state.silence_of(each.kind, None),
         kinds=KINDS,
         states=STATES,
+        fault_words=fault_words,
         may_look=scope.role is Role.MANAGER,
     )
 
@@ -200,7 +201,7 @@ def _running(each: DeviceState, history: list[ConfigVersion]) -> int | None:
     newest = max(told, key=lambda one: one.outcome_ms or 0, default=None)
     if newest is not None:
         return newest.version
-    return each.status.config if each.status and history else None
+    return each.status.config or None if each.status and history else None
 
 
 def _silence_ms(each: DeviceState) -> int:

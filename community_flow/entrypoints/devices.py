@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -63,6 +63,29 @@ KINDS = {
     "office": lazy_gettext("Office entry"),
     "gateway": lazy_gettext("Gateway"),
 }
+
+
+FAULTS = {  # as devices tell them: sensors/faults.py
+    "camera_lost": lazy_gettext("the camera does not answer"),
+    "camera_dark": lazy_gettext("the picture is black or covered"),
+    "camera_frozen": lazy_gettext("the picture stands still"),
+    "camera_moved": lazy_gettext("the camera looks somewhere else"),
+    "model_bad": lazy_gettext("the detector’s model cannot be used; motion counts meanwhile"),
+    "source_bad": lazy_gettext("a sensor stopped"),
+    "outbox_full": lazy_gettext("its disk is full"),
+    "report_refused": lazy_gettext("a report was refused as unreadable"),
+    "token_refused": lazy_gettext("its token was refused"),
+    "server_away": lazy_gettext("it could not reach the server for five minutes"),
+    "clock_jumped": lazy_gettext("its clock was set"),
+    "no_picture": lazy_gettext("the camera gave no picture in time"),
+    "no_status": lazy_gettext("the server took no status in time"),
+    "interrupted": lazy_gettext("it stopped twice while it tried this"),
+}
+
+
+def fault_words(told: Sequence[str]) -> str:
+    """What is wrong, in words; what this version does not know as it was told."""
+    return "; ".join(str(FAULTS.get(each, each)) for each in told)
 
 
 class NewDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,6 +302,7 @@ def _page(devices: Devices, settings: DeviceSettings, code: ClaimCode | None = N
         kinds=KINDS,
         counters=COUNTERS,
         states=STATES,
+        fault_words=fault_words,
         office=scope.role in OFFICE,
         code=code,
         address=address,

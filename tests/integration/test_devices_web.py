@@ -9,16 +9,19 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 from flask.testing import FlaskClient
 
 from community_flow.adapters.sql.queries_devices import SqlDevices
 from community_flow.commands import main
 from community_flow.domain import csv
-from community_flow.entrypoints.devices import qr_svg
+from community_flow.domain.scope import Role, Scope
+from community_flow.entrypoints.devices import FAULTS, qr_svg
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
-from community_flow.wiring.ingest import ingest_parts
-from sensors import wire
+from community_flow.wiring.ingest import IngestParts, ingest_parts
+from sensors import faults, wire
+from tests.factories import small_community
 
 ClientAs = Callable[..., FlaskClient]
 
@@ -80,6 +83,112 @@ def test_the_page_says_how_each_device_is(client_as: ClientAs, flow: Core) -> No
     assert ">12<" in page
     (listed,) = manager.get("/v1/devices?community=garden").get_json()["items"]
     assert (listed["state"], listed["queue"], listed["tallies"]["accepted"]) == ("skewed", 12, 1)
+
+
+def test_the_page_has_words_for_every_fault_that_a_device_may_tell() -> None:
+    assert set(FAULTS) == {*faults.MEANINGS, *faults.TRIALS}
+
+
+def told_box(client: FlaskClient, parts: IngestParts) -> str:
+    """A camera that was claimed by the code it showed."""
+    shown = parts.requests.open("0.1.0")
+    wanted = {"community": "garden", "kind": "camera", "gate": "west", "name": "West", "code": shown.code}
+    answer = client.post("/devices", data=wanted)
+    assert answer.status_code == 302, answer.text
+    return str(answer.location.rsplit("/", 1)[1])
+
+
+def test_a_manager_works_on_a_devices_own_page(client_as: ClientAs, flow: Core) -> None:
+    manager, parts = client_as("manager"), ingest_parts(flow)
+    device = told_box(manager, parts)
+    page = manager.get(f"/devices/{device}").text
+    assert "Version 1 waits for the device" in page
+    line = json.dumps({"sensor": [{"kind": "camera", "source": "usb:0", "gate": "west", "line": "0.5,0,0.5,1"}]})
+    saved = manager.post(f"/devices/{device}/settings", data={"document": line, "after": "1"})
+    assert saved.status_code == 302
+    for wrong, words in (("{", "not JSON"), ("[]", "not JSON"), (line.replace("0.5,1", "7,1"), "could not run this")):
+        refused = manager.post(f"/devices/{device}/settings", data={"document": wrong, "after": "2"})
+        assert (refused.status_code, words in refused.text) == (422, True), refused.text
+    stale = manager.post(f"/devices/{device}/settings", data={"document": line, "after": "1"})
+    assert stale.status_code == 409
+    assert manager.post(f"/devices/{device}/back", data={"version": "1"}).status_code == 302
+    assert "brings back version 1" in manager.get(f"/devices/{device}").text
+    assert manager.post(f"/devices/{device}/silence", data={"minutes": "45"}).status_code == 302
+    assert manager.get(f"/v1/devices/{device}").get_json()["silence_ms"] == 45 * 60_000
+    assert manager.post(f"/devices/{device}/silence", data={"minutes": ""}).status_code == 302
+    assert manager.get(f"/v1/devices/{device}").get_json()["silence_ms"] == 15 * 60_000
+    assert manager.post(f"/devices/{device}/rotation").status_code == 302
+    code = manager.post(f"/devices/{device}/replace", data={"code": ""})
+    assert 'id="claim-code"' in code.text
+    assert "may not speak any more" in manager.get(f"/devices/{device}").text
+
+
+PATHS = (
+    ("GET", "/devices/{}"), ("POST", "/devices/{}/settings"), ("POST", "/devices/{}/back"),
+    ("POST", "/devices/{}/silence"), ("POST", "/devices/{}/rotation"), ("POST", "/devices/{}/replace"),
+    ("GET", "/v1/devices/{}"), ("GET", "/v1/devices/{}/configs"), ("POST", "/v1/devices/{}/configs"),
+    ("POST", "/v1/devices/{}/configs/back"), ("POST", "/v1/devices/{}/silence"), ("POST", "/v1/devices/{}/rotation"),
+    ("POST", "/v1/devices/{}/replace"), ("POST", "/v1/devices/{}/picture"), ("GET", "/v1/devices/{}/picture/w"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ["guard", "steward", "official"])
+def test_only_the_office_opens_a_device(client_as: ClientAs, flow: Core, role: str) -> None:
+    device = told_box(client_as("manager"), ingest_parts(flow))
+    asked = client_as(role)
+    for method, path in (*PATHS, ("POST", "/v1/devices/claims")):
+        answer = asked.open(path.format(device), method=method, json={} if method == "POST" else None)
+        assert answer.status_code == 403, f"{method} {path} is open to a {role}"
+
+
+def test_another_communitys_manager_finds_no_device(client_as: ClientAs, flow: Core) -> None:
+    device = told_box(client_as("manager"), ingest_parts(flow))
+    small_community(flow, "elsewhere", area="far")
+    stranger = client_as("manager", communities=("elsewhere",))
+    body = {"document": {}, "after": 1, "version": 1, "minutes": 9, "sensor": 0}
+    for method, path in PATHS:
+        form = {**body, "document": "{}"} if path == "/devices/{}/settings" else body
+        answer = stranger.open(path.format(device), method=method, json=form if method == "POST" else None)
+        assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
+    assert stranger.get("/v1/devices").get_json()["items"] == []
+
+
+def test_an_administrator_sees_no_picture(client_as: ClientAs, flow: Core) -> None:
+    device = told_box(client_as("manager"), ingest_parts(flow))
+    assert client_as("admin").post(f"/v1/devices/{device}/picture", json={}).status_code == 403
+
+
+def test_a_picture_goes_from_the_device_to_the_page(client_as: ClientAs, flow: Core, app: Flask) -> None:
+    manager, parts, box = client_as("manager"), ingest_parts(flow), app.test_client()
+    device = told_box(manager, parts)
+    token = parts.devices.rotate(Scope("m", Role.MANAGER, frozenset({"garden"})), device).token
+    head = {"Authorization": f"Bearer {token}"}
+    tag = box.get("/v1/device/settings", headers=head).headers["ETag"]
+    assert box.get("/v1/device/settings", headers={**head, "If-None-Match": tag}).status_code == 304
+    wish = manager.post(f"/v1/devices/{device}/picture", json={"sensor": 0}).get_json()["wish"]
+    told = box.get("/v1/device/settings", headers={**head, "If-None-Match": tag})
+    assert told.get_json()["picture"] == {"wish": wish, "sensor": 0}
+    look = f"/v1/devices/{device}/picture/{wish}"
+    assert manager.get(look).status_code == 202
+    put = f"/v1/device/picture/{wish}"
+    jpeg = b"\xff\xd8\xff\xe0 a still \xff\xd9"
+    for wrong, kind in ((jpeg, "text/plain"), (b"x" * 99, "image/jpeg"), (b"", "image/jpeg")):
+        assert box.post(put, data=wrong, headers=head, content_type=kind).status_code == 422
+    assert box.post(put, data=jpeg, content_type="image/jpeg").status_code == 401
+    assert box.post(put, data=jpeg, headers=head, content_type="image/jpeg").status_code == 200
+    seen = manager.get(look)
+    assert (seen.data, seen.content_type, seen.headers["Cache-Control"]) == (jpeg, "image/jpeg", "no-store")
+    assert client_as("manager").get(look).status_code == 404  # a colleague did not ask for it
+
+
+def test_codes_are_tried_and_asked_for_so_often_and_no_more(client_as: ClientAs, app: Flask) -> None:
+    wrong = {"community": "garden", "kind": "camera", "gate": "west", "code": "AAAAA-AAAAA"}
+    manager, box = client_as("manager"), app.test_client()
+    tried = [manager.post("/v1/devices/claims", json=wrong) for _ in range(150)]
+    assert {each.status_code for each in tried} == {404, 429}
+    assert int(tried[-1].headers["Retry-After"]) >= 1
+    asked = [box.post("/v1/device/requests", json={"version": "1", "address": "http://x"}) for _ in range(150)]
+    assert {each.status_code for each in asked} == {201, 429}
 
 
 def test_revoking_on_the_page_ends_the_token(client_as: ClientAs, flow: Core) -> None:

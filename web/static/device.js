@@ -13,6 +13,7 @@ const gates = told ? JSON.parse(told.dataset.gates) : {};
 let shape = null; // {kind: "line" | "zone", points: [[x, y]…], gate, flip}, in fractions of the picture
 let high = 540;
 let dragged = -1;
+let scale = 1; // On a phone the picture is small, and a finger is not.
 
 const words = (name) => told.dataset[`text${name}`];
 const clamp = (value) => Math.min(1, Math.max(0, value));
@@ -73,6 +74,9 @@ function element(name, attributes) {
 const pixels = ([x, y]) => [x * WIDE, y * high];
 
 function draw(focus = -1) {
+  document.getElementById("draw-stage").hidden = !shape && !canvas.dataset.shown;
+  scale = Math.min(3, Math.max(1, WIDE / (svg.clientWidth || WIDE)));
+  svg.style.setProperty("--scale", scale);
   svg.setAttribute("viewBox", `0 0 ${WIDE} ${high}`);
   svg.replaceChildren();
   if (!shape) return;
@@ -95,14 +99,14 @@ function drawArrow(points) {
     if (!probe(1)) [towardsX, towardsY] = [-towardsX, -towardsY];
   }
   if (shape.flip) [towardsX, towardsY] = [-towardsX, -towardsY];
-  const [endX, endY] = [middleX + towardsX * 90, middleY + towardsY * 90];
+  const [endX, endY] = [middleX + towardsX * 80 * scale, middleY + towardsY * 80 * scale];
   const wing = (turn) => {
     const angle = Math.atan2(towardsY, towardsX) + turn;
-    return `${endX - 26 * Math.cos(angle)},${endY - 26 * Math.sin(angle)}`;
+    return `${endX - 24 * scale * Math.cos(angle)},${endY - 24 * scale * Math.sin(angle)}`;
   };
   svg.append(element("line", { x1: middleX, y1: middleY, x2: endX, y2: endY, class: "draw-arrow" }));
   svg.append(element("polyline", { points: `${wing(0.5)} ${endX},${endY} ${wing(-0.5)}`, class: "draw-arrow" }));
-  const label = element("text", { x: endX + towardsX * 30, y: endY + towardsY * 30 + 9, class: "draw-word" });
+  const label = element("text", { x: endX + towardsX * 58 * scale, y: endY + (towardsY * 32 + 10) * scale, class: "draw-word" });
   label.textContent = words("In");
   svg.append(label);
 }
@@ -118,7 +122,7 @@ function inside([x, y], points) {
 
 function handle(point, index) {
   const [x, y] = pixels(point);
-  const made = element("circle", { cx: x, cy: y, r: 16, class: "draw-point", tabindex: 0, role: "button", "data-point": index });
+  const made = element("circle", { cx: x, cy: y, r: 15 * scale, class: "draw-point", tabindex: 0, role: "button", "data-point": index });
   made.setAttribute("aria-label", `${words("Point")} ${index + 1}: ${Math.round(point[0] * 100)} %, ${Math.round(point[1] * 100)} %`);
   return made;
 }
@@ -217,6 +221,7 @@ async function arrived(url) {
       canvas.getContext("2d").drawImage(picture, 0, 0, WIDE, high);
       canvas.dataset.shown = "1";
       if (shape) draw(); else begin("line");
+      document.getElementById("draw-hint").textContent = words("Hint");
       return words("Here");
     }
     const found = await answer.json();
@@ -238,5 +243,6 @@ if (stage) {
   document.getElementById("draw-swap").addEventListener("click", swap);
   document.getElementById("draw-source").addEventListener("input", write);
   text.addEventListener("input", read);
+  addEventListener("resize", () => draw());
   read();
 }
