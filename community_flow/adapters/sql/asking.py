@@ -56,7 +56,7 @@ class Asking:
         if not wanted:
             return []
         if tx.dialect.name != "sqlite":
-            return self._query.rows(tx, asked=_as_json(wanted), **values)
+            return self._query.rows(tx, asked=as_json(wanted), **values)
         cursor = tx.connection.cursor()
         cursor.execute("DELETE FROM asked")
         cursor.executemany(_FILL, [[row.get(name) for name in NAMES] for row in wanted])
@@ -85,11 +85,16 @@ def _asked(dialect: Dialect) -> FromClause:
     if dialect.name == "sqlite":
         # Not ours to migrate: it lives and dies with a connection.
         return Table("asked", MetaData(), *(Column(*each) for each in MEMBERS))
-    rows = func.json_to_recordset(cast(value("asked", type_=Text), JSON))
-    return rows.table_valued(*(column(*each) for each in MEMBERS)).render_derived(name="asked", with_types=True)
+    return recordset("asked", MEMBERS)
 
 
-def _as_json(rows: list[Row]) -> str:
+def recordset(name: str, members: Iterable[tuple[str, Any]]) -> FromClause:
+    """PostgreSQL: rows out of the JSON text that is bound by this name."""
+    rows = func.json_to_recordset(cast(value(name, type_=Text), JSON))
+    return rows.table_valued(*(column(*each) for each in members)).render_derived(name=name, with_types=True)
+
+
+def as_json(rows: Sequence[Row]) -> str:
     """JSON has no bytes: they go as PostgreSQL writes them."""
     shown = [{name: f"\\x{each.hex()}" if type(each) is bytes else each for name, each in row.items()} for row in rows]
     return msgspec.json.encode(shown).decode()

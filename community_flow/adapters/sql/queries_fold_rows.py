@@ -18,11 +18,11 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    insert,
     select,
 )  # fmt: skip
 
 from community_flow.adapters.sql.asking import Asking, for_each, in_passing
+from community_flow.adapters.sql.many import Adding, Removing
 from community_flow.adapters.sql.prepared import Prepared, prepared, value
 from community_flow.adapters.sql.queries_fold_reports import side_rows
 from community_flow.adapters.sql.store import new_rows
@@ -98,28 +98,20 @@ def _within(c: Any, a: Any, place: str) -> ColumnElement[bool]:
     return within
 
 
-def _adding(table: Table) -> Prepared:
-    return prepared(insert(table).values({column.name: value(column.name, type_=column.type) for column in table.c}))
-
-
-def _removing(table: Table, *names: str) -> Prepared:
-    return prepared(delete(table).where(*(table.c[name] == value(name) for name in ("community", *names))))
-
-
 ADDED = (passages, attempts, visits, conflicts, ledger, ledger_states, censuses)
 _ENDS = Asking(_ends)
 _PASSAGES = _between(passages, PASSAGE_FIELDS)
 _ATTEMPTS = _between(attempts, ATTEMPT_FIELDS)
 _VISITS = _between(visits, VISIT_FIELDS, "entered_ms")
 _CONFLICTS = _between(conflicts, CONFLICT_FIELDS)
-_ADD = {table.name: _adding(table) for table in ADDED}
+_ADD = {table.name: Adding(table) for table in ADDED}
 _REMOVE = {
-    "passages": _removing(passages, "key"),
-    "attempts": _removing(attempts, "key"),
-    "visits": _removing(visits, "key", "zone"),
-    "conflicts": _removing(conflicts, "id"),
-    "ledger": _removing(ledger, "gate", "direction", "key", "kind"),
-    "ledger_states": _removing(ledger_states, "gate", "direction", "step_ms"),
+    "passages": Removing(passages, "community", "key"),
+    "attempts": Removing(attempts, "community", "key"),
+    "visits": Removing(visits, "community", "key", "zone"),
+    "conflicts": Removing(conflicts, "community", "id"),
+    "ledger": Removing(ledger, "community", "gate", "direction", "key", "kind"),
+    "ledger_states": Removing(ledger_states, "community", "gate", "direction", "step_ms"),
 }
 _SPAN: tuple[Any, Any] = (value("from_ms"), value("to_ms"))
 
