@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sensors import config_lines
+from sensors import config_gateway, config_lines
+from sensors.config_gateway import GatewayConfig
 from sensors.config_lines import FireConfig, LineSensorConfig, OutputConfig
 from sensors.config_table import BadConfig, Table
 from sensors.gate_line import BadLine, Direction, Line
@@ -59,7 +60,7 @@ class CheckpointConfig:
     repeat: bool = False
 
 
-SensorConfig = CameraConfig | CheckpointConfig | LineSensorConfig
+SensorConfig = CameraConfig | CheckpointConfig | LineSensorConfig | GatewayConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,9 @@ class Told:
     def gates(self) -> frozenset[str]:
         """Every gate that it reports of."""
         cameras = [over.gate for each in self.sensors if isinstance(each, CameraConfig) for over in each.over]
-        return frozenset([*cameras, *(gate for each in self.sensors if (gate := getattr(each, "gate", "")))])
+        gateways = [gate for each in self.sensors if isinstance(each, GatewayConfig) for gate in each.gates]
+        others = [gate for each in self.sensors if (gate := getattr(each, "gate", ""))]
+        return frozenset([*cameras, *gateways, *others])
 
 
 def told_from(document: Any, folder: Path) -> Told:
@@ -267,4 +270,5 @@ KINDS: dict[str, Callable[[Table], SensorConfig]] = {
     "beam": config_lines.beam,
     "thermometer": config_lines.thermometer,
     "wedge": config_lines.wedge,
+    "gateway": config_gateway.gateway,
 }

@@ -103,6 +103,10 @@ class Desk:
         if changed and name != faults.OUTBOX_FULL:
             self.status()
 
+    @property
+    def device(self) -> str:
+        return self._outbox.device
+
     def faults(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sensors.config import AgentConfig, CameraConfig, CheckpointConfig, SensorConfig
+from sensors.config_gateway import GatewayConfig
 from sensors.config_lines import BeamConfig, ThermometerConfig, WedgeConfig
 from sensors.desk import Desk, Sensor
 
@@ -29,6 +30,10 @@ def sensor_of(config: SensorConfig) -> Sensor:
             from sensors.sensor_wedge import WedgeSensor
 
             return WedgeSensor(config)
+        case GatewayConfig():
+            from sensors.sensor_gateway import GatewaySensor
+
+            return GatewaySensor(config)
 
 
 def attending(config: AgentConfig, desk: Desk) -> list[Sensor]:

@@ -86,6 +86,10 @@ class Outbox:
             self.boot = self._new_boot()
         self._reserve.hold()
 
+    @property
+    def device(self) -> str:
+        return self._device
+
     def close(self) -> None:
         self._store.close()
 

@@ -74,13 +74,14 @@ class Box:
     backend: Backend
     folder: Path
     seen: Counter[str] = field(default_factory=Counter)
+    ahead_ms: int = 0
 
     def __post_init__(self) -> None:
         self.start()
 
     def start(self) -> None:
         time = self.backend.clock
-        self.clock = DeviceClock(lambda: time.at_ms, lambda: time.at_ms)
+        self.clock = DeviceClock(lambda: time.at_ms + self.ahead_ms, lambda: time.at_ms)
         self.outbox = Outbox(self.folder / "outbox.sqlite", self.backend.enrolled.device, self.clock)
         self.desk = Desk(self.outbox, self.clock)
         self.sender = Sender(self.outbox, self.backend, self.clock)
@@ -176,6 +177,23 @@ def test_raw_counts_that_come_after_their_sum_are_not_added(box: Box) -> None:
     assert box.backend.in_ledger() == box.seen
     box.backend.send(f'{{"batch":"late","reports":[{",".join(late)}]}}'.encode())
     all_is_there_once(box)
+
+
+@pytest.mark.parametrize("jump_ms", [3_600_000, -3_600_000])
+def test_a_clock_that_jumps_by_an_hour_moves_no_count(box: Box, jump_ms: int) -> None:
+    box.minutes(1)
+    box.backend.losing, begun_ms = 1.0, box.backend.clock.at_ms
+    box.watch(40, 2 * MINUTE_MS)
+    box.ahead_ms += jump_ms
+    box.watch(40, 2 * MINUTE_MS)
+    box.outbox.compact(box.clock.now() + 2 * 3_600_000)
+    box.backend.losing = 0.0
+    box.drain()
+    all_is_there_once(box)
+    with box.backend.core.db.read() as tx:
+        first, last = tx.execute(select(func.min(ledger.c.at_ms), func.max(ledger.c.at_ms))).one()
+    assert begun_ms <= first
+    assert last <= begun_ms + 4 * MINUTE_MS
 
 
 def test_a_box_that_lost_its_outbox_is_found(box: Box) -> None:

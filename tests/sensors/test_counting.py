@@ -248,8 +248,10 @@ def test_a_scene_by_a_wrong_name_is_refused(name: str) -> None:
 def test_nothing_heavy_is_imported_before_a_camera_is_asked_for() -> None:
     code = (
         "import sys, sensors.__main__, sensors.agent, sensors.config, sensors.outbox, sensors.qr, sensors.seal;"
+        "import sensors.making, sensors.sensor_beam, sensors.sensor_thermometer, sensors.sensor_wedge, sensors.outputs;"
+        "import sensors.sensor_gateway;"
         "print([name for name in sys.modules if name.split('.')[0] in"
-        " ('cv2', 'numpy', 'onnxruntime', 'zxingcpp', 'cryptography', 'flask', 'community_flow')])"
+        " ('cv2', 'numpy', 'onnxruntime', 'zxingcpp', 'cryptography', 'paho', 'flask', 'community_flow')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -11,6 +11,7 @@ from typing import Any
 
 from sensors import faults
 from sensors.config import CameraConfig, CheckpointConfig, load
+from sensors.config_gateway import GatewayConfig, Meaning
 from sensors.config_lines import BeamConfig, FireConfig, LinePattern, OutputConfig, ThermometerConfig, WedgeConfig
 from tests.sensors.fakes_server import FakeServer, serving
 
@@ -21,6 +22,7 @@ AGENT = 'device = "d_abcdefgh2345"\nserver = "{url}"\ntoken = "secret"\n'
 
 KINDS: tuple[Any, ...] = (
     CameraConfig, CheckpointConfig, BeamConfig, LinePattern, ThermometerConfig, WedgeConfig, OutputConfig, FireConfig,
+    GatewayConfig, Meaning,
 )  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def test_the_sensor_of_twenty_lines_counts(tmp_path: Path) -> None:
 
 def test_the_page_lists_every_key_and_every_fault() -> None:
     keys = {field.name for kind in KINDS for field in dataclasses.fields(kind)}
-    names = keys - {"over", "patterns"} | {"line", "zone", "at", "flip"} | set(faults.MEANINGS)
+    names = keys - {"over", "patterns", "maps"} | {"line", "zone", "at", "flip"} | set(faults.MEANINGS)
     assert not [name for name in sorted(names) if f"`{name}`" not in PAGE]
 
 
@@ -63,5 +65,13 @@ def test_every_printed_example_can_be_loaded(tmp_path: Path) -> None:
         (tmp_path / "agent.toml").write_text(AGENT.format(url="http://x") + part)
         found = load(tmp_path / "agent.toml")
         kinds |= {type(each).__name__ for each in (*found.sensors, *found.outputs, found.fire)}
-    wanted = {"CameraConfig", "BeamConfig", "ThermometerConfig", "WedgeConfig", "OutputConfig", "FireConfig"}
+    wanted = {
+        "CameraConfig",
+        "BeamConfig",
+        "ThermometerConfig",
+        "WedgeConfig",
+        "GatewayConfig",
+        "OutputConfig",
+        "FireConfig",
+    }
     assert wanted <= kinds
