@@ -163,7 +163,7 @@ def all_is_there_once(box: Box, state: str = "ok") -> None:
 
 
 def test_a_day_offline_is_in_the_ledger_once(box: Box) -> None:
-    assert a_day_offline(box, 1_200) > 200
+    assert a_day_offline(box, 1_600) > 100
     assert box.backend.lost > 2
     all_is_there_once(box)
 
