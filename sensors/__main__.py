@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     agent.add_argument("--code", default="", help="a code from the page Devices, instead of showing one")
     agent.add_argument("--qr-file", type=Path, help="also write the code as a picture, .png or .svg")
     agent.add_argument("--trial-s", type=float, default=30.0, help="so long a new configuration has to come up (30)")
+    agent.add_argument("--poll-s", type=float, default=None, help="how often to ask the server (as it says: 3)")
     agent.set_defaults(run=_agent)
     fetch = commands.add_parser("fetch-model", help="put the detector's model in place; its SHA-256 is pinned")
     fetch.add_argument("source", help="a file, or the http(s) address of a mirror")
@@ -144,7 +145,10 @@ def _agent(given: argparse.Namespace) -> None:
     from sensors.box import Box
 
     if given.config.is_dir() or (given.server and not given.config.exists()):
-        box = Box(given.config, given.server, ca_file=given.ca_file, qr_file=given.qr_file, trial_s=given.trial_s)
+        box = Box(
+            given.config, given.server, ca_file=given.ca_file, qr_file=given.qr_file, trial_s=given.trial_s,
+            poll_s=given.poll_s,
+        )  # fmt: skip
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: box.stop())
         box.run(given.code)

@@ -27,7 +27,18 @@ class BoxProcess:
         self.end()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "sensors", "agent", str(self.folder), "--trial-s", "5", *self.more]
+        command = [
+            sys.executable,
+            "-m",
+            "sensors",
+            "agent",
+            str(self.folder),
+            "--trial-s",
+            "5",
+            "--poll-s",
+            "0.5",
+            *self.more,
+        ]
         command += ["--server", self.server] if self.server else []
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(

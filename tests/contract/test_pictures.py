@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from community_flow.adapters.redis_traffic import RedisLink
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.pictures import Answered, Asked
-from community_flow.wiring.core import Core
+from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.ingest import ingest_parts
 from tests.contract.test_device_life import MANAGER, HandClock
 from tests.factories import small_community
@@ -141,6 +142,26 @@ def test_the_office_asks_and_only_the_asker_sees(core: Core) -> None:
         parts.pictures.take(trusted, wish, JPEG)
     (row,) = [each for each in core.audit.latest(MANAGER, before=None, limit=50) if each.action == "device.picture"]
     assert (row.account, row.subject, row.detail) == ("m", made.device, {"sensor": 0})
+
+
+def test_with_redis_any_process_gives_the_picture_that_another_took(
+    postgresql_url: str, redis_url: str, core: Core
+) -> None:
+    if core.db.is_sqlite:  # one process, without Redis
+        return
+    small_community(core)
+    made = ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "west")
+    both = [build_core(replace(core.settings, redis_url=redis_url)) for _ in range(2)]
+    page, device = (ingest_parts(each) for each in both)
+    wish = page.pictures.ask(MANAGER, made.device, 0)
+    trusted = device.trust.of_token(made.token)
+    assert trusted is not None
+    asked = device.pictures.wanted(trusted)
+    assert asked is not None
+    device.pictures.take(trusted, asked.id, JPEG)
+    assert page.pictures.look(MANAGER, made.device, wish) == Answered(JPEG)
+    for each in both:
+        each.db.close()
 
 
 def test_nothing_of_a_picture_is_on_the_disk(sqlite_core: Core) -> None:
