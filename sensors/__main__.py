@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     agent.add_argument("--code", default="", help="a code from the page Devices, instead of showing one")
     agent.add_argument("--qr-file", type=Path, help="also write the code as a picture, .png or .svg")
     agent.add_argument("--trial-s", type=float, default=30.0, help="so long a new configuration has to come up (30)")
-    agent.add_argument("--poll-s", type=float, default=None, help="how often to ask the server (as it says: 3)")
+    agent.add_argument("--poll-s", type=float, default=None, help="how often to ask the server (5)")
     agent.set_defaults(run=_agent)
     fetch = commands.add_parser("fetch-model", help="put the detector's model in place; its SHA-256 is pinned")
     fetch.add_argument("source", help="a file, or the http(s) address of a mirror")

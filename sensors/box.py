@@ -28,7 +28,7 @@ SETTLED_S = 2.0
 MOST_STARTS = 2
 """Starts that may end in the middle of a trial: the first may be a power cut, the second is no chance."""
 PICTURE_S = 10.0
-POLL_S = 3.0
+POLL_S = 5.0
 FATAL = (faults.CAMERA_LOST, faults.SOURCE_BAD)
 """A missing model is no reason to go back: motion counts meanwhile, and the fault is told."""
 
@@ -59,6 +59,9 @@ class Box:
         self._version = 0
         self._tag = ""
         self._untold: list[tuple[int, str, str | None]] = []
+        self._hoped: dict[str, Any] = {}
+        """What runs though it did not come up, because nothing worked before: a camera may yet be plugged in."""
+        self._back_off = BackOff(first_s=6, most_s=30)
 
     def stop(self) -> None:
         self._stop.set()
@@ -160,18 +163,22 @@ class Box:
     def _turn(self) -> float:
         """Ask what to do, and do it; seconds until the next time."""
         try:
+            if self._hoped and not self._missing():
+                self._works(**self._hoped)
             self._tell()
             said = self._link.settings(self._tag)
+            if said.status not in (200, 304):
+                raise NoAnswer(f"The server does not say what to do: {said.trouble}")
             if said.status == 200:
                 self._tag = said.tag
                 self._obey(said)
-            elif said.status != 304:
-                log.warning("The server does not say what to do: %s", said.trouble)
-            return self._poll_s or float(said.body.get("poll_s", POLL_S))
         except NoAnswer as error:
-            log.warning("%s", error)
-            self._tag = ""
-            return (self._poll_s or POLL_S) * 2
+            self._tag, wait_s = "", self._back_off.failed()
+            if self._back_off.failures in (1, 10):
+                log.warning("%s", error)
+            return wait_s
+        self._back_off.succeeded()
+        return self._poll_s or POLL_S
 
     def _obey(self, said: Said) -> None:
         if said.body.get("rotate"):
@@ -180,14 +187,17 @@ class Box:
         if wish:
             self._give_picture(wish["wish"], wish.get("sensor", 0))
         version, document = said.body.get("version", 0), said.body.get("config")
-        if version and version not in (self._version, self.folder.read("bad").get("version")):
+        if not version or version == self._version:
+            return
+        if version != self.folder.read("bad").get("version"):
             self._try(version, document)
+        elif not self.folder.read("good") and self.folder.read("bad").get("reason") != faults.INTERRUPTED:
+            self._hope(version, document)
 
     def _try(self, version: int, document: Any) -> None:
         """Run something new; keep it when it comes up, else go back and say why."""
         starts = self.folder.read("trial").get("starts", 0) if self._tried(version) else 0
         self.folder.write("trial", {"version": version, "starts": starts + 1})
-        before = self._version, self.folder.read("good").get("document", {"sensor": []})
         try:
             told = told_from(document, self.folder.path)
         except BadConfig as error:
@@ -197,16 +207,39 @@ class Box:
         self._start(version, told)
         why = self._came_up()
         if why is None:
-            self.folder.write("good", {"version": version, "document": document})
-            self.folder.forget("trial")
-            self._untold.append((version, "running", None))
+            self._works(version, document)
         elif not self._stop.is_set():
-            self._end_agent()
             self._failed(version, why)
-            self._start(before[0], self._parsed(before[1]))
-            if before[0]:
-                self._untold.append((before[0], "running", None))
+            self._go_back(version, document)
         self._tell()
+
+    def _works(self, version: int, document: Any) -> None:
+        self.folder.write("good", {"version": version, "document": document})
+        self.folder.forget("trial")
+        if self.folder.read("bad").get("version") == version:
+            self.folder.forget("bad")
+        self._hoped = {}
+        self._untold.append((version, "running", None))
+
+    def _go_back(self, version: int, document: Any) -> None:
+        """To what worked last. Where nothing ever did, go on with what was tried."""
+        good = self.folder.read("good")
+        if not good:
+            self._hoped = {"version": version, "document": document}
+            return
+        self._end_agent()
+        self._start(good["version"], self._parsed(good["document"]))
+        self._untold.append((good["version"], "running", None))
+
+    def _hope(self, version: int, document: Any) -> None:
+        """After a start, the same again."""
+        try:
+            told = told_from(document, self.folder.path)
+        except BadConfig:
+            return
+        self._end_agent()
+        self._start(version, told)
+        self._hoped = {"version": version, "document": document}
 
     def _tried(self, version: int) -> bool:
         return bool(self.folder.read("trial").get("version") == version)
@@ -258,7 +291,7 @@ class Box:
             sensors=told.sensors, heartbeat_s=told.heartbeat_s, ca_file=self._ca_file,
             mqtt=who.get("mqtt", "") if has_mqtt else "", config=version,
         )  # fmt: skip
-        self._version, self._agent = version, Agent(config, lasting=True)
+        self._version, self._hoped, self._agent = version, {}, Agent(config, lasting=True)
         self._thread = threading.Thread(target=self._agent.run, name=f"version {version}", daemon=True)
         self._thread.start()
 
@@ -290,6 +323,7 @@ class Box:
         self.folder.write("identity", {**self.folder.read("identity"), "token": said.body["token"]})
         self._link = self._linked()
         self._link.took_token()
-        version, document = self._version, self.folder.read("good").get("document", {"sensor": []})
+        good = self.folder.read("good")
         self._end_agent()
-        self._start(version, self._parsed(document))
+        self._start(good.get("version", 0), self._parsed(good.get("document", {"sensor": []})))
+        self._tag = ""

@@ -23,7 +23,7 @@ from community_flow.services.ingest import NO_TIME
 from community_flow.services.trust import Trust
 
 POLL_S = 3
-"""How often an unclaimed box asks whether somebody entered its code, and a claimed one what it is to do."""
+"""How often an unclaimed box asks whether somebody entered its code."""
 
 ASK_COST = 0.1
 """A street of boxes behind one address asks at once: a hundred, then a hundred a minute."""
@@ -109,7 +109,6 @@ def _settings_routes(
                     "config": newest.document if newest else None,
                     "rotate": rotate,
                     "picture": _wish(asked),
-                    "poll_s": POLL_S,
                     "server_ms": server_ms(),
                 }
             )
