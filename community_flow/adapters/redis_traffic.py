@@ -175,12 +175,17 @@ class RedisRecentIds:
         return found
 
 
+SAID_S = 0.02
+"""A wake-up is said once in this time: whoever folds looks again when it has rested, which is longer."""
+
+
 class RedisSignals:
     """Versions and wake-ups between processes."""
 
     def __init__(self, link: RedisLink) -> None:
         self.link = link
         self._unsaid: set[str] = set()
+        self._woke_s: dict[str, float] = {}
         self._unique = itertools.count()
         self._epoch = secrets.token_hex(4)
         self._lock = threading.Lock()
@@ -202,6 +207,10 @@ class RedisSignals:
                 self._unsaid.add(community)
 
     def wake(self, community: str) -> None:
+        now_s = time.monotonic()
+        if 0 <= now_s - self._woke_s.get(community, -SAID_S) < SAID_S:
+            return
+        self._woke_s[community] = now_s
         self.link.attempt("signals", lambda client: client.publish(self.link.key("wake"), community), lambda: None)
 
     def wait(self, timeout_s: float) -> set[str]:

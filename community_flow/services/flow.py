@@ -310,16 +310,17 @@ class FoldWorker:
     def run(self) -> None:
         """Fold what is waiting, then sleep until woken; other processes' marks are seen after ``pause_s``."""
         while not self._ending.is_set():
-            begun = time.monotonic()
+            begun, slices = time.monotonic(), 0
             try:
-                self._turn()
+                slices = self._turn()
             except Exception:
                 log.exception("fold failed; trying again in %s s", AGAIN_S)
                 self._ending.wait(AGAIN_S)
             # Reports come first: between turns whoever takes them in has the writer and the processor to itself, and
             # the marks of that time are folded together. Somebody at the gate still sees the number move at once.
             self._ending.wait(min(LONGEST_REST_S, max(LEAST_REST_S, 2 * (time.monotonic() - begun))))
-            if not self._ending.is_set():
+            # After work there is another look first: what came meanwhile may have woken nobody.
+            if not slices and not self._ending.is_set():
                 self.signals.wait(self.pause_s)
 
     def _rest(self, took_s: float) -> None:
@@ -327,8 +328,8 @@ class FoldWorker:
         if self.crowded():
             self._ending.wait(min(LONGEST_REST_S, 2 * took_s))
 
-    def _turn(self) -> None:
+    def _turn(self) -> int:
+        """The number of slices that were folded."""
         with self.flow.db.read() as tx:
             waiting = self.flow.queue.waiting(tx)
-        for community in waiting:
-            self.flow.fold(community, stop=self._ending.is_set, rest=self._rest)
+        return sum(self.flow.fold(each, stop=self._ending.is_set, rest=self._rest) for each in waiting)

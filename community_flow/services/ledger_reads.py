@@ -18,7 +18,7 @@ Row = TypeVar("Row", CountRow, Party)
 
 @dataclass(slots=True)
 class _Ahead:
-    """Rows of one gate and direction: parties and states within ``wide``, the others within ``close``."""
+    """Rows of one gate and direction: counts and entries of the ledger within ``close``, the others within ``wide``."""
 
     wide: Span
     close: Span
@@ -71,7 +71,7 @@ class LedgerReads:
 
     def aggregates(self, side: Side, span: Span) -> list[CountRow]:
         """Live aggregates that lie in, or reach into, a span, sorted by key."""
-        ahead = self._close(side, span)
+        ahead = self._wide(side, span)
         if ahead is None:
             return _of_one(self.reports.aggregates(self.tx, self.community, [SideSpan(*side, *span)]))
         return sorted((each for each in ahead.aggregates if _reaches(each, span)), key=_key)

@@ -167,7 +167,7 @@ class Review:
         inner = {gate: data.inner for gate, data in journal.all_at("gate", now_ms).items()}
         passages = self.store.passed(tx, community, from_ms - HOUR_MS, None)
         yield from (each for each in shared_passes(community, passages, inner) if each.to_ms >= from_ms)
-        rows = self.store.surplus(tx, community, from_ms - 14 * DAY_MS)
+        rows = self.store.surplus(tx, community, from_ms - 14 * DAY_MS, from_ms - 2 * HOUR_MS)
         recent = [row for row in rows if row.hour_ms + HOUR_MS >= from_ms and row.n]
         yield from surpluses(community, recent, _usual(rows))
 

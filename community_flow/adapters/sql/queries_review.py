@@ -60,11 +60,11 @@ class SqlReview:
             ]
         return found
 
-    def surplus(self, tx: Connection, community: str, from_ms: int) -> list[Surplus]:
+    def surplus(self, tx: Connection, community: str, from_ms: int, named_from_ms: int) -> list[Surplus]:
         triples: dict[tuple[str, str, int], list[Triple]] = defaultdict(list)
         rows = tx.execute(
             select(ledger.c.gate, ledger.c.direction, ledger.c.at_ms, ledger.c.source).where(
-                ledger.c.community == community, ledger.c.kind == "surplus", ledger.c.at_ms >= from_ms
+                ledger.c.community == community, ledger.c.kind == "surplus", ledger.c.at_ms >= named_from_ms
             )
         )
         for row in rows:
