@@ -21,6 +21,7 @@ OLD_MS = 24 * 3_600_000
 MANY = 100_000
 """Beyond a day or so many reports, or when the disk is full, counts are summed by the minute."""
 
+COMPACT_EVERY_S = 60.0
 AWAY_S = 300.0
 LAST_CALL_S = 30.0
 """How long a finished agent goes on trying to hand over what is left."""
@@ -94,7 +95,7 @@ class Agent:
         if now_s - self._beat_s >= self._config.heartbeat_s:
             self._beat_s = now_s
             self.desk.status()
-        if now_s - self._compacted_s >= 60 and self._overfull():
+        if now_s - self._compacted_s >= COMPACT_EVERY_S and self._overfull():
             self._compacted_s = now_s
             spared = self.outbox.compact(self._clock.now() - 60_000)
             log.info("The outbox is full of old counts: %d reports were summed by the minute.", spared)

@@ -55,7 +55,7 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     subject: str | None
     # Canonical form, for the tray when the same number was kept with other content.
     form: bytes
-    # Reports of this boot that are lost for good, as (from, to): a gap report stands for them.
+    # Reports of this boot that will not come any more, as (from, to): a gap report or an aggregate stands for them.
     lost: tuple[int, int] | None = None
     # Hash of the one-time reference that named the person.
     ref_hash: bytes | None = None

@@ -63,7 +63,15 @@ def count_row(
         report.gate, report.direction, None, None, None, None, 0, None, None, None, False, False, None, 1,
         report.n, report.from_ms, _count_body(report), digest(device, form), hold is not None,
     ))  # fmt: skip
-    return Prepared(row, count_subject(report.gate, report.direction), form, hold=hold)
+    return Prepared(row, count_subject(report.gate, report.direction), form, _stood_for(report), hold=hold)
+
+
+def _stood_for(report: Count) -> tuple[int, int] | None:
+    """Numbers of the same start that will not come any more, because this report came in their place."""
+    span = report.replaces
+    if span is None or span.boot != report.boot or span.to >= report.seq:
+        return None
+    return span.from_, span.to
 
 
 def _subject(row: KeptReport, report: Report, gated: bool) -> str | None:

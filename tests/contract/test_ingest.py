@@ -220,6 +220,22 @@ def test_a_report_from_the_future_is_held_without_part_in_anything(desk: Desk) -
     assert not desk.rows()[1].held
 
 
+def test_through_goes_over_numbers_that_an_aggregate_stands_for(desk: Desk) -> None:
+    """A box that summed what waited goes on as if nothing were missing: its next bodies are plain ones again."""
+
+    def total(seq: int, first: int, last: int, boot: int = BOOT) -> wire.Count:
+        span = wire.Span(boot=boot, from_=first, to=last)
+        return desk.count(seq, n=last - first + 1, from_ms=desk.now_ms - 60_000, replaces=span)
+
+    assert desk.send(desk.count(1)).through == (wire.Through(BOOT, 1),)
+    assert desk.send(total(9, 5, 8)).through == (wire.Through(BOOT, 1),)  # 2 to 4 are missing still
+    assert desk.send(total(10, 2, 4)).through == (wire.Through(BOOT, 10),)
+    assert desk.send(desk.count(11), desk.count(12)).through == (wire.Through(BOOT, 12),)
+    # Of another start it fills nothing here, nor does one that would stand for itself or for what comes.
+    assert desk.send(total(15, 13, 14, boot=8)).through == (wire.Through(BOOT, 12),)
+    assert desk.send(total(16, 13, 20)).through == (wire.Through(BOOT, 12),)
+
+
 def test_through_goes_over_a_gap_once_it_closes(desk: Desk) -> None:
     assert desk.send(desk.count(1), desk.count(2)).through == (wire.Through(BOOT, 2),)
     assert desk.send(desk.count(4), desk.count(5)).through == (wire.Through(BOOT, 2),)

@@ -268,3 +268,32 @@ def test_kill_9_in_the_middle_loses_and_doubles_no_count(
         seqs = sorted(each["seq"] for each in server.reports() if each["boot"] == boot)
         assert seqs == list(range(1, len(seqs) + 1))
     assert server.reports("count")
+
+
+def test_an_agent_sums_by_itself_what_waits_too_long(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More reports than it may hold while the server is away; every body arrives in a sum or by itself."""
+    monkeypatch.setattr("sensors.agent.MANY", 100)
+    server.token = "not yet"
+
+    class Crowd:
+        def run(self, desk: Desk, stop: threading.Event) -> None:
+            an_hour_ago_ms = time.time_ns() // 1_000_000 - 3_600_000
+            for number in range(300):
+                desk.count("west", "in", at_ms=an_hour_ago_ms + number * 1_000)
+            stop.wait(30)
+
+    agent = Agent(config(server, tmp_path, heartbeat_s=0.2), extra=[Crowd()], back_off=quick())
+    monkeypatch.setattr("sensors.agent.COMPACT_EVERY_S", 0.2)
+
+    def summed() -> bool:
+        if agent.outbox.tallies()["in"] == 300 and agent.outbox.size() < 100:
+            server.token = "secret"
+        return len(server.reports("count")) > 0 and agent.outbox.size() == 0
+
+    ran(agent, summed)
+    counts = server.reports("count")
+    assert sum(each["n"] for each in counts) == 300
+    assert len(counts) < 20
+    assert server.reports("status")[-1]["counters"]["in"] == 300

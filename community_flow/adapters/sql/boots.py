@@ -115,12 +115,12 @@ def _run_stored(sql: Driver, boot: Boot, through: int) -> int:
     """Go on over what came before its time and waits beyond the gap that has just closed."""
     while True:
         rows = sql.rows(
-            "SELECT seq, CASE WHEN kind = 'gap' THEN body END FROM reports"
+            "SELECT seq, CASE WHEN kind = 'gap' OR from_ms IS NOT NULL THEN body END FROM reports"
             " WHERE device = ? AND boot = ? AND seq > ? UNION ALL"
             " SELECT seq, NULL FROM tray WHERE device = ? AND boot = ? AND seq > ? ORDER BY 1 LIMIT ?",
             *boot, through, *boot, through, PAGE,
         )  # fmt: skip
-        reached = _run(through, [span for seq, body in rows for span in _spans(seq, body)])
+        reached = _run(through, [span for seq, body in rows for span in _spans(boot[1], seq, body)])
         if reached == through or len(rows) < PAGE:
             return reached
         through = reached
@@ -132,11 +132,15 @@ def _triple(entry: Entry) -> Triple:
     return entry.device, entry.boot, entry.seq
 
 
-def _spans(seq: int, gap: str | None) -> list[tuple[int, int]]:
-    if gap is None:
+def _spans(boot: int, seq: int, body: str | None) -> list[tuple[int, int]]:
+    """The number itself, and those that a gap report or an aggregate stands for."""
+    said = msgspec.json.decode(body) if body else {}
+    if "to" in said:
+        return [(seq, seq), (said["from"], said["to"])]
+    span = said.get("replaces")
+    if span is None or span["boot"] != boot or span["to"] >= seq:
         return [(seq, seq)]
-    lost = msgspec.json.decode(gap)
-    return [(seq, seq), (lost["from"], lost["to"])]
+    return [(seq, seq), (span["from"], span["to"])]
 
 
 def _run(through: int, spans: Iterable[tuple[int, int]]) -> int:
