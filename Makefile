@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 DEMO ?= 1
+WORKERS ?= 2
 
 .PHONY: help setup run check test test-all lint bench clean
 
@@ -26,8 +27,8 @@ check: ## unit and contract tests on SQLite, within a minute
 	@.ci/setup test
 	$(PYTHON) -m pytest -q tests/unit tests/contract tests/test_layers.py tests/test_docs.py -k "not postgresql and not redis" -m "not slow"
 
-test: lint ## everything but the long runs
-	$(PYTHON) -m pytest -q -m "not slow" $(PYTEST_ARGS)
+test: lint ## everything but the long runs, in two processes (WORKERS=1: in one after the other)
+	$(PYTHON) -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-all: lint ## everything, with the long runs (an hour)
 	$(PYTHON) -m pytest -q

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import secrets
@@ -25,10 +26,23 @@ class Missing(RuntimeError):
     """A Debian package is not there; the message names it."""
 
 
+FIRST_PORT, PORTS_OF_A_WORKER = 20_000, 2_000
+"""Below those that Linux gives to whoever connects: a port that was free stays so until its server listens."""
+
+_turn = itertools.count(os.getpid())
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Never the same twice in a row, and never one that another worker of pytest-xdist may choose."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 6
+    while True:
+        port = FIRST_PORT + worker * PORTS_OF_A_WORKER + next(_turn) % PORTS_OF_A_WORKER
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:  # another program's
+                continue
+        return port
 
 
 def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> None:

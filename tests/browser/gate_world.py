@@ -164,7 +164,7 @@ class World:
         return items
 
     def until(
-        self, path: str, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 10
+        self, path: str, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30
     ) -> list[dict[str, Any]]:
         """Poll a list until it is as expected; fails with what was there."""
         end = time.monotonic() + seconds
@@ -283,7 +283,7 @@ def listed(page: Any) -> None:
     soon(page, "document.body.dataset.view === 'ready' && Boolean(window.gate?.list.head)", 15)
 
 
-def soon(page: Any, expression: str, seconds: float = 10) -> Any:
+def soon(page: Any, expression: str, seconds: float = 30) -> Any:
     """Wait until an expression is true in the page. Playwright's own waiting needs eval, which the page forbids."""
     end = time.monotonic() + seconds
     while not (found := page.evaluate(expression)):
@@ -311,7 +311,7 @@ def typed(page: Any, text: str) -> None:
 
 
 def decision(page: Any) -> str:
-    page.wait_for_selector("#result:not([hidden])", timeout=10_000)
+    page.wait_for_selector("#result:not([hidden])", timeout=30_000)
     found: str = page.get_attribute("#result", "data-decision")
     return found
 

@@ -221,7 +221,7 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, 
     soon(page, "window.gate.queue.size === 6 && window.gate.queue.writing === 0")
     assert all(of_person(flow_world, name) == [] for name in names)
     gate.set_offline(False)
-    soon(page, "window.gate.queue.size === 0", seconds=15)
+    soon(page, "window.gate.queue.size === 0")
     flow_world.until("/v1/passages", lambda _: all(len(of_person(flow_world, name)) == 1 for name in names))
     evidence = [passage["evidence"] for name in names for passage in of_person(flow_world, name)]
     assert all(len(each) == 1 for each in evidence)
@@ -476,5 +476,5 @@ def test_scans_survive_a_killed_browser(flow_world: World, chromium_path: str, b
         page = context.pages[0]
         page.goto(flow_world.server.url + "/gate")
         listed(page)
-        soon(page, "window.gate.queue.size === 0", seconds=15)
+        soon(page, "window.gate.queue.size === 0")
         flow_world.until("/v1/passages", lambda _: all(len(of_person(flow_world, name)) == 1 for name in names))
