@@ -52,6 +52,26 @@ def test_the_page_says_who_is_connected_to_the_broker(client_as: ClientAs, flow:
         assert (found["link"], found["link_ms"], found["state"]) == (link, now_ms + 60_000, state)
 
 
+def test_the_page_says_what_a_device_told_that_never_arrived(client_as: ClientAs, flow: Core) -> None:
+    manager = client_as("manager")
+    made = manager.post("/v1/devices", json={"community": "garden", "kind": "camera", "gate": "west"}).get_json()
+    parts, now_ms = ingest_parts(flow), flow.clock.now_ms()
+    told = [
+        wire.Status(boot=5, seq=seq, at=now_ms - 300_000 + seq * 60_000, counters={"in": 7, "out": 0, "scans": 1})
+        for seq in (2, 3)
+    ]
+    for each in told:
+        parts.ingest.accept(parts.ingest.admit(made["token"], 1), wire.body("b", [each.encode()]))
+        parts.sums.step()
+    (found,) = manager.get("/v1/devices").get_json()["items"]
+    assert (found["state"], found["differs"], found["differs_ms"]) == ("mismatch", {"in": 7, "scans": 1}, told[0].at)
+    page = manager.get("/devices").text
+    assert "told other sums than arrived" in page
+    assert "counted in +7, scans +1" in page
+    manager.post(f"/devices/{made['device']}/checked", follow_redirects=True)
+    assert "told other sums than arrived" not in manager.get("/devices").text
+
+
 def test_the_code_can_be_read_from_the_picture() -> None:
     import cv2
     import numpy as np
