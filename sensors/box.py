@@ -29,7 +29,7 @@ MOST_STARTS = 2
 """Starts that may end in the middle of a trial: the first may be a power cut, the second is no chance."""
 PICTURE_S = 10.0
 POLL_S = 5.0
-FATAL = (faults.CAMERA_LOST, faults.SOURCE_BAD)
+FATAL = (faults.CAMERA_LOST, faults.SOURCE_BAD, faults.SOURCE_LOST)
 """A missing model is no reason to go back: motion counts meanwhile, and the fault is told."""
 
 NOTHING = Told(())

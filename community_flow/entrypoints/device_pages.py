@@ -17,7 +17,7 @@ from community_flow.domain.errors import Invalid
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
-from community_flow.entrypoints.devices import KINDS, OFFICE, STATES, fault_words, public
+from community_flow.entrypoints.devices import COUNTERS, KINDS, OFFICE, STATES, fault_words, public
 from community_flow.ports.devices import ConfigVersion
 from community_flow.services.device_pictures import DevicePictures
 from community_flow.services.device_settings import DeviceSettings
@@ -190,6 +190,7 @@ def _page(
         default_ms=device_state.silence_of(each.kind, None),
         kinds=KINDS,
         states=STATES,
+        counters=COUNTERS,
         fault_words=fault_words,
         may_look=scope.role is Role.MANAGER,
     )

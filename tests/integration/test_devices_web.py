@@ -143,6 +143,19 @@ def test_a_manager_works_on_a_devices_own_page(client_as: ClientAs, flow: Core) 
     assert "may not speak any more" in manager.get(f"/devices/{device}").text
 
 
+def test_a_device_that_contradicts_itself_says_so_on_its_page_until_somebody_looked(
+    client_as: ClientAs, flow: Core
+) -> None:
+    manager, parts = client_as("manager"), ingest_parts(flow)
+    made = manager.post("/v1/devices", json={"community": "garden", "kind": "camera", "gate": "west"}).get_json()
+    at = flow.clock.now_ms()
+    counts = [wire.Count(boot=3, seq=1, at=at, gate="west", n=n, direction="in").encode() for n in (1, 2)]
+    parts.ingest.accept(parts.ingest.admit(made["token"], 1), wire.body("b", counts))
+    assert "One number came with two contents" in manager.get(f"/devices/{made['device']}").text
+    manager.post(f"/devices/{made['device']}/checked")
+    assert "One number came with two contents" not in manager.get(f"/devices/{made['device']}").text
+
+
 PATHS = (
     ("GET", "/devices/{}"), ("POST", "/devices/{}/settings"), ("POST", "/devices/{}/back"),
     ("POST", "/devices/{}/silence"), ("POST", "/devices/{}/rotation"), ("POST", "/devices/{}/replace"),
