@@ -45,7 +45,7 @@ def arrived_between(
     places, found = _by_side(within), Counter[str]()
     for one in reports:
         if after_seq < one.seq < before_seq and _standing_for(one, places) is None:
-            found[_name(one)] += _bodies(one)
+            found[counter_name(one.kind, one.direction)] += _bodies(one)
     for each in within:
         found[each.direction] += each.n
     for one in reports:
@@ -81,8 +81,8 @@ def differences(
     return {name: more for name, more in found.items() if more}
 
 
-def _name(one: Arrived) -> str:
-    return (one.direction or "") if one.kind == "count" else _OTHERS.get(one.kind, one.kind)
+def counter_name(kind: str, direction: str | None) -> str:
+    return (direction or "") if kind == "count" else _OTHERS.get(kind, kind)
 
 
 def _bodies(one: Arrived) -> int:

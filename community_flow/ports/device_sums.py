@@ -70,6 +70,10 @@ class DeviceSumsStore(Protocol):
         """Of any start of the device, that stand for counts of this one."""
         ...
 
+    def sums(self, tx: Transaction, device: str, boot: int, span: tuple[int, int]) -> Mapping[str, int]:
+        """By counter, of the numbers of the span, both included, without aggregates that stand for others."""
+        ...
+
     def reports(self, tx: Transaction, device: str, boot: int, span: tuple[int, int]) -> Sequence[Arrived]:
         """Numbers of the span, both included, without aggregates that stand for others."""
         ...

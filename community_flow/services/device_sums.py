@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -69,10 +69,7 @@ class DeviceSums:
 
     def _judged(self, tx: Transaction, sums: BootSums, told: Told, now_ms: int) -> BootSums:
         base = sums.base or Told(0, 0, {})
-        aggregates = self.store.aggregates(tx, sums.device, sums.boot)
-        first = min([base.seq + 1, *(each.from_seq for each in aggregates if each.to_seq > base.seq)])
-        reports = self.store.reports(tx, sums.device, sums.boot, (first, told.seq))
-        arrived = arrived_between(base.seq, told.seq, reports, aggregates)
+        arrived = self._arrived(tx, sums, base.seq, told.seq)
         if arrived is None:
             return sums
         differs = differences(told.counters, base.counters, arrived, sums.carried)
@@ -82,6 +79,15 @@ class DeviceSums:
             sums = replace(sums, base=told, carried=differs)  # before its first reports are deleted
         first_ms, since_ms = _since(sums, told, base) if differs else (None, None)
         return replace(sums, last=told, differs=differs, first_ms=first_ms, since_ms=since_ms)
+
+    def _arrived(self, tx: Transaction, sums: BootSums, after: int, before: int) -> Mapping[str, int] | None:
+        """Sums between two statuses; None when that cannot be told. Report by report only where aggregates are."""
+        aggregates = [each for each in self.store.aggregates(tx, sums.device, sums.boot) if each.to_seq > after]
+        if not aggregates:
+            return self.store.sums(tx, sums.device, sums.boot, (after + 1, before - 1))
+        first = min(after + 1, *(each.from_seq for each in aggregates))
+        reports = self.store.reports(tx, sums.device, sums.boot, (first, before))
+        return arrived_between(after, before, reports, aggregates)
 
     def _began_before_what_is_kept(self, tx: Transaction, sums: BootSums, now_ms: int) -> bool:
         seq, t_ms = self.store.first(tx, sums.device, sums.boot)

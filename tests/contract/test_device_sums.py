@@ -190,6 +190,21 @@ def test_a_difference_outlives_the_reports_it_was_found_in(box: Box) -> None:
     assert box.differs() == {"in": 3}
 
 
+def test_scans_and_readings_are_compared_as_well(box: Box) -> None:
+    box.told = {"scans": 1, "readings": 1}
+    scan = wire.Scan(
+        **box._next(), gate="east", direction="in", method="tag", decision="allow", reason="free_flow", passed=True,
+        tag="04A2B1C9",
+    )  # fmt: skip
+    subject = wire.Subject(bed="12")
+    box.send(scan, wire.Reading(**box._next(), subject=subject, quantity="body-temperature", value=36.6, error=0.2))
+    box.minutes(2)
+    assert box.differs() == {}
+    box.told["scans"] += 2
+    box.minutes(2)
+    assert box.differs() == {"scans": 2}
+
+
 def test_the_first_counts_of_a_start_are_missed_too(box: Box) -> None:
     box.count("in", 2)
     box.minutes(2)

@@ -8,14 +8,14 @@ from dataclasses import fields
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_device_sums import device_sums
 from community_flow.adapters.sql.tables_flow import replacements
 from community_flow.adapters.sql.tables_ingest import device_status, reports, through
-from community_flow.domain.device_sums import Aggregate, Arrived
+from community_flow.domain.device_sums import Aggregate, Arrived, counter_name
 from community_flow.domain.scope import Scope
 from community_flow.ports.device_sums import BootSums, Differs, Moved, Told
 
@@ -70,6 +70,15 @@ class SqlDeviceSums:
         query = select(c.gate, c.direction, _r.n, c.from_seq, c.to_seq).join(reports, same)
         rows = tx.execute(query.where(c.device == device, c.boot == boot, c.by_boot != boot))
         return [Aggregate(*row) for row in rows]
+
+    def sums(self, tx: Connection, device: str, boot: int, span: tuple[int, int]) -> Counter[str]:
+        mine = and_(_r.device == device, _r.boot == boot, _r.seq.between(*span), _r.kind.in_(_COMPARED))
+        stands_for_others = and_(_r.from_ms.is_not(None), func.coalesce(_r.body, "").contains('"replaces"'))
+        query = select(_r.kind, _r.direction, func.count(), func.sum(_r.n)).where(mine, ~stands_for_others)
+        found: Counter[str] = Counter()
+        for kind, direction, rows, bodies in tx.execute(query.group_by(_r.kind, _r.direction)):
+            found[counter_name(kind, direction)] += int(bodies or 0) if kind == "count" else rows
+        return found
 
     def reports(self, tx: Connection, device: str, boot: int, span: tuple[int, int]) -> Sequence[Arrived]:
         mine = and_(_r.device == device, _r.boot == boot, _r.seq.between(*span), _r.kind.in_(_COMPARED))
