@@ -25,7 +25,8 @@ MOST_BOOT = (1 << 53) - 1
 MINUTE_MS = 60_000
 RESERVE_BYTES = 1 << 20
 """Forgetting what was answered is written to the log first: a batch of a thousand needs about a quarter of this."""
-SLICE = 5_000
+SLICE = 1_000
+"""Summing takes room before it gives any: so many reports fit into what is held in reserve."""
 LOG_PAGES = 128
 """The log is carried over into the file this often, so that a small disk holds reports and not their log."""
 

@@ -15,7 +15,7 @@ from sensors.desk import Desk
 from sensors.device_clock import DeviceClock
 from sensors.outbox import Outbox
 from sensors.uplink_http import BackOff
-from sensors.wire import Count, Report
+from sensors.wire import Count, Gap, Report, decode
 from tests.sensors.fakes_server import FakeServer, serving
 from tests.services import wait_until
 from tests.survival.disks import SmallDisk, small_disk
@@ -130,4 +130,28 @@ def test_an_outbox_that_has_filled_its_disk_empties_when_the_server_is_back() ->
             waiting -= len(sent)
             assert outbox.size() == waiting
         assert outbox.add(count), "there is room again"
+        outbox.close()
+
+
+def test_counts_that_fill_the_disk_are_summed_to_make_room() -> None:
+    """The server is away and the disk is full: sums take the place of what waits, and counting goes on."""
+    with small_disk(4) as disk:
+        outbox, clock = Outbox(disk.folder / "outbox.sqlite", "d_abcdefgh2345", DeviceClock()), DeviceClock()
+        begun_ms, taken = clock.now() - 7_200_000, 0
+
+        def count(boot: int, seq: int, now: int, skew: int | None) -> Report:
+            at_ms = begun_ms + taken * 100
+            return Count(boot=boot, seq=seq, at=at_ms, skew_ms=skew, gate="west", direction="in", n=1)
+
+        while outbox.add(count):
+            taken += 1
+        disk.fill()
+        assert not outbox.add(count)
+        assert outbox.compact(clock.now()) > taken / 2
+        more = sum(outbox.add(count) for _ in range(500))
+        assert more == 500
+        waiting = [decode(each.body).report for each in outbox.oldest(100_000)]
+        assert sum(each.n for each in waiting if isinstance(each, Count)) == taken + more
+        gaps = [each for each in waiting if isinstance(each, Gap)]
+        assert sum((each.counters or {})["in"] for each in gaps) == 2
         outbox.close()
