@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import zxingcpp
 
 from tests.boxes import BoxProcess
@@ -39,6 +40,7 @@ def came(office: Office, device: str, version: int, outcome: str) -> None:
     wait_until(lambda: (version, outcome) in outcomes(office, device), f"version {version} {outcome}", 90)
 
 
+@pytest.mark.slow
 def test_a_box_is_claimed_told_rolled_back_and_started_again(live_server: LiveServer, tmp_path: Path) -> None:
     office = Office.of(live_server)
     picture = tmp_path / "code.png"
