@@ -52,7 +52,8 @@ def test_a_box_is_claimed_told_rolled_back_and_started_again(live_server: LiveSe
         wanted = {"community": "garden", "kind": "camera", "gate": "west", "name": "West"}
         device = office.post("/v1/devices/claims", {**wanted, "code": code})["device"]
         came(office, device, 1, "failed")  # there is no camera at usb:0 here, and it says so
-        assert office.get(f"/v1/devices/{device}")["state"] == "fault"  # nothing worked before: it goes on trying
+        # Nothing worked before: it goes on trying, and says so in its next status.
+        wait_until(lambda: office.get(f"/v1/devices/{device}")["state"] == "fault", "the fault in its status")
 
         office.post(f"/v1/devices/{device}/configs", {"document": lined(SCENE), "after": 1})
         came(office, device, 2, "running")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from community_flow.ports.health import Finding
 from community_flow.services import doctor
 from community_flow.settings import Settings
 from community_flow.wiring.doctor import examine
+from tests.conftest import _start
 from tests.operations import another_store, command
+from tests.services import postgresql_server
 
 HOUR_MS = 3_600_000
 
@@ -24,7 +26,18 @@ def texts(settings: Settings, level: str) -> str:
     return "\n".join(each.text for each in examine(settings) if each.level == level)
 
 
-def test_a_sound_installation_has_nothing_to_mend(settings: Settings, redis_url: str) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sound_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """On a PostgreSQL as it comes: the one that tests share does not wait for the disk, which is not sound."""
+    if request.param == "sqlite":
+        yield Settings(data_dir=tmp_path / "var")
+        return
+    for url in _start(postgresql_server):
+        yield Settings(data_dir=tmp_path / "var", database_url=url)
+
+
+def test_a_sound_installation_has_nothing_to_mend(sound_settings: Settings, redis_url: str) -> None:
+    settings = sound_settings
     assert command(settings, "init").exit_code == 0
     with redis_client.Redis.from_url(redis_url) as client:
         client.acl_setuser("sound", enabled=True, nopass=True, keys=["flow:*"], categories=["+@all", "-@dangerous"],
