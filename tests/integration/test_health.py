@@ -30,16 +30,16 @@ from tests.stores import empty
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
-def get(server: LiveServer, path: str) -> tuple[int, Any]:
-    with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port or 0, timeout=20)) as line:
+def get(server: LiveServer, path: str, patience_s: float = 20) -> tuple[int, Any]:
+    with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port or 0, timeout=patience_s)) as line:
         line.request("GET", path)
         answer = line.getresponse()
         body = answer.read().decode()
     return answer.status, json.loads(body) if answer.headers["Content-Type"].startswith("application/") else body
 
 
-def figures(server: LiveServer) -> dict[str, float]:
-    status, text = get(server, "/metrics")
+def figures(server: LiveServer, patience_s: float = 20) -> dict[str, float]:
+    status, text = get(server, "/metrics", patience_s)
     assert status == 200
     found = (SERIES.match(line) for line in text.splitlines())
     return {f"{each[1]}{{{each[2] or ''}}}": float(each[3]) for each in found if each}
@@ -110,7 +110,7 @@ def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_pat
         assert min(shares) > 0, f"one worker took everything, so this test shows nothing: {shares}"
         pid = next(pid for pid in processes_of(server.pid) if pid != server.pid)
         send([pid], signal.SIGKILL)
-        wait_until(lambda: _both_are_back(server), "the worker is back")
+        wait_until(lambda: _both_are_back(server), "the worker is back", 60)
         assert figures(server)["flow_bodies_total{}"] == 40.0
         assert figures(server)["flow_fold_waiting{}"] >= 0
         assert figures(server)['flow_devices{state="ok"}'] + figures(server)['flow_devices{state="late"}'] == 1
@@ -122,7 +122,7 @@ def one_count(seq: int) -> wire.Count:
 
 def _both_are_back(server: LiveServer) -> bool:
     try:
-        return len(_workers(figures(server))) == 2
+        return len(_workers(figures(server, patience_s=3))) == 2
     except (OSError, http.client.HTTPException):  # what the killed one had taken on
         return False
 
