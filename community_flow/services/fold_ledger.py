@@ -160,8 +160,8 @@ class _View:
         # A state is kept only where both were near: after the change none is left, those before stay as they are.
         after = (span[0] + 1, around[1])
         if not self.parties(around):
-            found = [surplus(count, count.n) for count in self.counts(span) if count.n]
-        elif not self.counts(around):
+            return self._all_surplus(span)
+        if not self.counts(around):
             # A count that is gone may have had any of these for its partner.
             span = (max(0, span[0] - REACH_MS), span[1] + REACH_MS)
             found = [turned_back(party, party.n) for party in self.parties(span) if party.n and party.watched]
@@ -171,6 +171,22 @@ class _View:
             return None
         old = self.reads.states(self.side, after)
         return _Work(span, span[0], frozenset(), frozenset(), found, old, {})
+
+    def _all_surplus(self, span: Span) -> _Work | None:
+        """Every count and every aggregate that meets the span, when nobody passed in the aggregates' windows either.
+
+        Aggregates that only meet those windows are as they were: a box that was away for a day brings a chain of them.
+        """
+        meeting = self.aggregates(span)
+        wide = _around(span, meeting)
+        around = (max(0, wide[0] - NEAR_MS), wide[1] + NEAR_MS + STEP_MS)
+        if meeting and self.parties(around):
+            return None
+        ours = {each.source for each in meeting}
+        beside = frozenset(each.source for each in self.aggregates(wide) if each.source not in ours) if ours else ours
+        found = [surplus(each, each.n) for each in [*self.counts(wide), *meeting] if each.n]
+        old = self.reads.states(self.side, (wide[0] + 1, around[1]))
+        return _Work(wide, wide[0], frozenset(), frozenset(beside), found, old, {})
 
     def settled(self, span: Span) -> _Work:
         """From the state at the step before the change, to the first step after it at which the old state is met.

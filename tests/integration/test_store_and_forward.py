@@ -24,7 +24,7 @@ from sensors.desk import Desk
 from sensors.device_clock import DeviceClock
 from sensors.outbox import Outbox
 from sensors.uplink_http import NoAnswer, Sender
-from sensors.wire import Answer, Refusal, answer_from
+from sensors.wire import Answer, Count, Refusal, answer_from, body
 from tests.contract.test_devices import HandClock
 from tests.factories import small_community
 
@@ -211,6 +211,23 @@ def test_a_box_that_lost_its_outbox_is_found(box: Box) -> None:
     with box.backend.core.db.read() as tx:
         arrived = tx.execute(select(func.count()).where(reports.c.kind == "count")).scalar_one()
     assert arrived == 54
+
+
+def test_a_late_count_beside_a_chain_of_sums_leaves_them_as_they_are(box: Box) -> None:
+    """The second sum ends within reach of the first one's window, and the late count only within that of the first."""
+    begun_ms = box.backend.clock.at_ms - 600_000
+
+    def send(seq: int, second: int, n: int, from_second: int | None = None) -> None:
+        from_ms = None if from_second is None else begun_ms + from_second * 1_000
+        at = begun_ms + second * 1_000
+        count = Count(boot=9, seq=seq, at=at, gate="west", direction="in", n=n, from_ms=from_ms)
+        box.backend.send(body("b", [count.encode()]))
+
+    send(2, 50, 3, from_second=0)
+    send(3, 58, 2, from_second=55)
+    assert box.backend.in_ledger() == {"in": 5}
+    send(1, 5, 1)
+    assert box.backend.in_ledger() == {"in": 6}
 
 
 @pytest.mark.slow
