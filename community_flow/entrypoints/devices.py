@@ -16,7 +16,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from community_flow.domain import device_state
-from community_flow.domain.errors import TooMany
+from community_flow.domain.errors import Conflict, NotFound, TooMany
 from community_flow.domain.places import Community, DeviceKind, Gate
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_scope, device, roles
@@ -153,10 +153,15 @@ def _page_routes(bp: Blueprint, devices: Devices, settings: DeviceSettings, clai
 
     @bp.post("/devices")
     @roles(*OFFICE)
-    def add() -> str | BaseResponse:
+    def add() -> str | BaseResponse | tuple[str, int]:
         wanted = parse(NewDevice, request)
         if wanted.code:
-            made = claims.enter(wanted)
+            try:
+                made = claims.enter(wanted)
+            except (NotFound, Conflict) as error:
+                return _page(
+                    devices, settings, entered=wanted.code, wrong=gettext(error.remedy) % error.values
+                ), error.status
             flash(gettext("The device is yours: it fetches its token by itself within a few seconds."))
             return redirect(url_for("device_pages.page", device_id=made))
         gate = None if wanted.kind in GATELESS else wanted.gate
@@ -287,7 +292,9 @@ def trusted_device(trust: Trust) -> Trusted:
     return found
 
 
-def _page(devices: Devices, settings: DeviceSettings, code: ClaimCode | None = None) -> str:
+def _page(
+    devices: Devices, settings: DeviceSettings, code: ClaimCode | None = None, entered: str = "", wrong: str = ""
+) -> str:
     scope = current_scope()
     asked = request.args if request.method == "GET" else MultiDict()
     chosen = Chosen(asked.get("state"), asked.get("kind"), asked.get("gate"), asked.get("q", ""))
@@ -300,7 +307,8 @@ def _page(devices: Devices, settings: DeviceSettings, code: ClaimCode | None = N
         total=len(found),
         state_choices=_state_choices(found),
         chosen=chosen,
-        entered=asked.get("code"),
+        entered=entered or asked.get("code"),
+        wrong=wrong,
         configs=settings.newest(scope),
         places=places,
         gate_choices=_gate_choices(places),

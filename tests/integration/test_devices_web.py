@@ -118,6 +118,15 @@ def told_box(client: FlaskClient, parts: IngestParts) -> str:
     return str(answer.location.rsplit("/", 1)[1])
 
 
+def test_a_code_that_was_misread_is_said_beside_its_field(client_as: ClientAs) -> None:
+    wanted = {"community": "garden", "kind": "camera", "gate": "west", "code": "AAAAA-BBBBB"}
+    answer = client_as("manager").post("/devices", data=wanted)
+    assert answer.status_code == 404
+    assert re.search(r'id="f-code"[^>]*value="AAAAA-BBBBB"[^>]*aria-invalid="true"', answer.text)
+    assert "This code is not known" in answer.text
+    assert "devices-code.js" in answer.text  # the dialog is open
+
+
 def test_a_manager_works_on_a_devices_own_page(client_as: ClientAs, flow: Core) -> None:
     manager, parts = client_as("manager"), ingest_parts(flow)
     device = told_box(manager, parts)
