@@ -39,6 +39,8 @@ class Notices:
         self.db, self.store, self.sink, self.clock = db, store, sink, clock
         self.watchers: list[Watcher] = []
         self._watched_ms = 0
+        self.begun_ms = clock.now_ms()
+        """Before this nobody here listened: silence of that time is not the devices'."""
 
     def folded(self, tx: Transaction, changed: Changed) -> None:
         """A hook of the fold, in its transaction."""

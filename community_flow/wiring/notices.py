@@ -32,7 +32,7 @@ def notices_of(core: Core) -> Notices:
     if "notices" not in core.parts:
         found = Notices(core.db, SqlNotices(), sink_of(core.settings), core.clock)
         found.watchers += [
-            lambda tx: _silent_devices(core, tx),
+            lambda tx: _silent_devices(core, found.begun_ms, tx),
             lambda tx: _grown_trays(core, tx),
             lambda tx: _full_disk(core, core.settings.data_dir),
         ]
@@ -65,7 +65,7 @@ def wire(core: Core, app: Flask) -> None:
     core.background.append(notices_of(core).start)
 
 
-def _silent_devices(core: Core, tx: Transaction) -> Iterator[Notice]:
+def _silent_devices(core: Core, begun_ms: int, tx: Transaction) -> Iterator[Notice]:
     """One notice for each silence, known by the moment since when, and one when the device is heard again."""
     everywhere, now_ms = Scope.system(core.registry.store.communities(tx)), core.clock.now_ms()
     statuses, told = SqlDevices().statuses(tx, everywhere), _silences_told(tx)
@@ -74,7 +74,7 @@ def _silent_devices(core: Core, tx: Transaction) -> Iterator[Notice]:
         if data.status != "active" or status is None or not status.last_ms:
             continue
         silence_ms = device_state.silence_of(data.kind, status.silence_ms)
-        if now_ms - status.last_ms > silence_ms:
+        if now_ms - max(status.last_ms, begun_ms) > silence_ms:
             at_ms, key = status.last_ms + silence_ms, f"{SILENT}{device}|{status.last_ms}"
             yield Notice("device_silent", community, data.gate, at_ms, "/devices", (key,))
         elif told.get(device, status.last_ms) < status.last_ms:

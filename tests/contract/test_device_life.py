@@ -294,15 +294,25 @@ def test_one_notice_for_each_silence_and_one_when_it_is_back(world: World) -> No
     assert told(world) == ["device_silent", "device_back", "device_silent"]  # nobody waits for it any more
 
 
+def test_a_server_that_was_off_itself_calls_nobody_silent_at_once(world: World) -> None:
+    _, token = world.claimed()
+    world.heard(token)
+    world.clock.at_ms += 60 * MINUTE_MS
+    assert told(world) == []  # it has just begun to listen
+    world.clock.at_ms += 15 * MINUTE_MS
+    assert told(world) == ["device_silent"]
+
+
 def test_a_device_is_silent_after_the_time_that_was_set_for_it(world: World) -> None:
     device, token = world.claimed()
     world.heard(token)
     world.parts.settings.set_silence(MANAGER, device, 60 * MINUTE_MS)
-    world.clock.at_ms += 58 * MINUTE_MS
+    assert told(world) == []
+    world.clock.at_ms += 57 * MINUTE_MS
     assert [each.state for each in world.parts.devices.list(MANAGER)] == ["late"]
     assert told(world) == []
     world.clock.at_ms += MINUTE_MS
-    assert told(world) == ["device_silent"]
+    assert told(world) == ["device_silent"]  # an hour after its last word, and longer after this server began to listen
     assert [each.state for each in world.parts.devices.list(MANAGER)] == ["down"]
     for wrong in (0, 4 * MINUTE_MS, 8 * 24 * 60 * MINUTE_MS):
         with pytest.raises(Invalid):
