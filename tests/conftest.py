@@ -48,7 +48,7 @@ def pytest_configure() -> None:
     settings.load_profile("flow")
 
 
-MAY_BE_ABSENT = ("FLOW_SHARED_DATA", "no right to mount", "there is nothing to migrate")
+MAY_BE_ABSENT = ("FLOW_SHARED_DATA", "no right to mount", "there is nothing to migrate", "no keyboard")
 """Why a test may be skipped even where everything is required: what cannot be installed."""
 
 
