@@ -24,6 +24,9 @@ from community_flow.wiring.core import Core, build_core
 THREADS = 128
 """More than services/lanes.py lets devices have at once, so that a page always finds one."""
 
+ENDING_S = 10
+"""What a request may still take when the server ends. What was not answered is sent again by the devices."""
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - with --tls the server is meant for phones in the network
 
 
@@ -233,4 +236,6 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
         log_level=LogLevels.error,
         # A crashed worker comes back by itself; what it had not answered is sent again by the devices.
         respawn_failed_workers=True,
+        # A worker that is asked to end while it starts may not hear it; nobody waits for it for ever.
+        workers_kill_timeout=ENDING_S,
     ).serve()

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.commands.server import ENDING_S
 from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
 from community_flow.wiring.core import build_core
@@ -21,7 +22,8 @@ from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import small_community
-from tests.processes import processes_of, send
+from tests.processes import parent_of, processes_of, send
+from tests.services import wait_until
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 THREADS = 4
@@ -115,3 +117,20 @@ def test_nothing_that_was_answered_is_lost_by_kill_9(prepared_settings: Settings
         rows = tx.execute(select(func.count()).select_from(reports)).scalar_one()
     assert rows == sum(len(each.sent) for each in senders)
     core.db.close()
+
+
+def test_a_server_told_to_end_while_it_replaces_a_worker_ends(settings: Settings) -> None:
+    """A worker that has only just begun does not hear that it shall end."""
+    with serving(settings) as server:
+        send([min(set(processes_of(server.pid)) - {server.pid})], signal.SIGKILL)
+        time.sleep(0.3)
+        send([server.pid], signal.SIGTERM)
+        wait_until(lambda: _has_ended(server.pid), "the end of the server", 3 * ENDING_S)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        parent_of(pid)
+    except ProcessLookupError:
+        return True
+    return False
