@@ -130,6 +130,8 @@ class Changed:
     added: Rows = field(default_factory=Rows)
     ledger_removed: list[LedgerRow] = field(default_factory=list)
     ledger_added: list[LedgerRow] = field(default_factory=list)
+    waits: bool = False
+    """More is marked already, by this fold itself or because there was more than a slice takes."""
 
     def __bool__(self) -> bool:
         return bool(self.removed or self.added or self.ledger_removed or self.ledger_added)

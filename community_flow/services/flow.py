@@ -14,7 +14,7 @@ from typing import Any
 
 from community_flow.domain.journal import Journal
 from community_flow.domain.ledger import REACH_MS
-from community_flow.domain.marks import Mark, count_subject
+from community_flow.domain.marks import JOURNAL, Mark, count_subject
 from community_flow.domain.passages import GREATEST_KEY, Passage, key_at, key_t_ms
 from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Clock, Database, Transaction
@@ -87,8 +87,8 @@ class Flow:
         stop: Callable[[], bool] = lambda: False,
         rest: Callable[[float], object] = lambda took_s: None,
     ) -> int:
-        """Fold one community in slices of about ``slice_s`` until nothing is marked (or ``stop``, or another folds);
-        ``rest`` is called after each slice with how long that took."""
+        """Fold one community in slices of about ``slice_s`` until all that was marked before is folded (or ``stop``, or
+        another folds); ``rest`` is called after each slice with how long that took."""
         slices, subjects = 0, self._subjects.get(community, LEAST_SUBJECTS)
         while not stop():
             with self.db.write() as tx:
@@ -106,6 +106,8 @@ class Flow:
             elif took_s > slice_s:
                 subjects = max(LEAST_SUBJECTS, subjects // 2)
             self._subjects[community] = subjects
+            if not changed.waits:
+                break  # what came meanwhile is folded together after a rest
             rest(took_s)
         return slices
 
@@ -159,7 +161,7 @@ class Flow:
         if not marks:
             return None
         newest_ms = self.reports.newest_ms(tx, community)
-        changed = Changed(community)
+        changed = Changed(community, waits=len(marks) >= subjects or any(map(_leads_on, marks)))
         if newest_ms is not None:
             self._apply(tx, rules, marks, changed, newest_ms)
         self.rows.note_fold(tx, community, newest_ms or 0, self.clock.now_ms())
@@ -185,13 +187,13 @@ class Flow:
                 self._census(tx, community, rest, mark)
             elif kind == "journal":
                 self._journal(tx, rules, mark, newest_ms)
-        self._counted(tx, community, gates, newest_ms, touched)
+        changed.waits |= self._counted(tx, community, gates, newest_ms, touched)
         changed.removed, changed.added = self._people.refold(tx, community, rules, people)
         self.rows.replace(tx, community, changed.removed, changed.added)
         rows = [*changed.removed.passages, *changed.added.passages]
         if people and self.queue.length(tx, community) > FLOOD_MARKS:
             self.queue.put(tx, community, _gate_marks(rows))
-            rows = []
+            rows, changed.waits = [], True
         for row in rows:
             touched.add(row.gate, row.direction, (max(0, row.at_ms - REACH_MS), row.at_ms + REACH_MS))
         self._ledger.refold(tx, rules, touched, changed)
@@ -199,9 +201,10 @@ class Flow:
 
     def _counted(
         self, tx: Transaction, community: str, marks: Sequence[Mark], newest_ms: int, touched: Touched
-    ) -> None:
-        """The event times that marks of gates speak of; what is beyond an hour is put back, so that a slice ends. Marks
-        that come from before the oldest report, as many changes of the registry leave, are one from there on."""
+    ) -> bool:
+        """The event times that marks of gates speak of; what is beyond an hour is put back, so that a slice ends: then
+        True. Marks that come from before the oldest report, as many changes of the registry leave, are one from there
+        on."""
         spans = [(mark, key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)) for mark in marks]
         is_long = any(hi_ms - lo_ms > LONG_MS for _, lo_ms, hi_ms in spans)
         oldest_ms = (self.reports.oldest_ms(tx, community) or 0) if is_long else 0
@@ -216,6 +219,7 @@ class Flow:
             _, gate, direction = mark.subject.split(":")
             touched.add(gate, direction, (from_ms, to_ms))
         self.queue.put(tx, community, rest)
+        return bool(rest)
 
     def _void(self, tx: Transaction, community: str, named: str) -> None:
         """A correction: from now on what it names is left out; what followed from that is marked for the next slice."""
@@ -268,6 +272,11 @@ class Flow:
             named = {state.gate for state in states if state is not None}
             return {each for each in gates if each.split(":")[1] in named}
         return gates | self.reports.names_between(tx, rules.journal.community, *span_ms)
+
+
+def _leads_on(mark: Mark) -> bool:
+    """What these marks say is marked in its turn; and while the journal's wait, no others are taken."""
+    return mark.subject.startswith(("void:", JOURNAL))
 
 
 def _t_ms(key: bytes, newest_ms: int) -> int:

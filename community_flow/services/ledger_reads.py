@@ -49,16 +49,14 @@ class LedgerReads:
             self._ahead[side].parties.append(party)
         for state in self.rows.ledger_states(self.tx, self.community, wide):
             self._ahead[state.gate, state.direction].states.append(state)
+        for side, count in self.reports.aggregates(self.tx, self.community, wide):
+            self._ahead[side].aggregates.append(count)
         for ahead in self._ahead.values():
-            # Where nobody passed only the change itself is looked at, and a camera alone may count hundreds a minute.
-            ahead.close = (
-                ahead.wide if ahead.parties else (max(0, ahead.close[0] - REACH_MS), ahead.close[1] + REACH_MS)
-            )
+            # Where nobody passed only the change itself is looked at: a camera alone may count hundreds a minute.
+            ahead.close = ahead.wide if ahead.parties else ahead.close
         close = [SideSpan(*side, *ahead.close) for side, ahead in self._ahead.items()]
         for side, count in self.reports.counts(self.tx, self.community, close):
             self._ahead[side].counts.append(count)
-        for side, count in self.reports.aggregates(self.tx, self.community, close):
-            self._ahead[side].aggregates.append(count)
         for entry in self.rows.ledger(self.tx, self.community, close):
             self._ahead[entry.gate, entry.direction].ledger.append(entry)
 
