@@ -75,8 +75,8 @@ class ReviewStore(Protocol):
         ...
 
     def surplus(self, tx: Transaction, community: str, from_ms: int, named_from_ms: int) -> list[Surplus]:
-        """Every hour since ``from_ms``; what no passage was found for is named since ``named_from_ms`` only, because a
-        camera at a gate without scanners has hundreds an hour."""
+        """Every hour since ``from_ms``; what found no passage is named since ``named_from_ms`` only, and of each gate,
+        direction and hour the first few hundred: a camera at a gate without scanners has thousands."""
         ...
 
     def evidence(self, tx: Transaction, scope: Scope, from_ms: int, limit: int) -> list[Evidence]: ...

@@ -7,10 +7,14 @@ from dataclasses import replace
 import pytest
 
 from community_flow.adapters.forest import ForestRanker
-from community_flow.adapters.sql.queries_review import SqlReview
-from community_flow.domain.anomalies import Anomaly, Reason, anomaly
+from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
+from community_flow.adapters.sql.queries_review import MOST_NAMED, SqlReview
+from community_flow.domain.anomalies import HOUR_MS, Anomaly, Reason, anomaly
 from community_flow.domain.errors import NotFound
+from community_flow.domain.ledger import Count, surplus
+from community_flow.domain.passages import report_key, triple_id
 from community_flow.domain.scope import Role, Scope
+from community_flow.ports.flow import Changed, LedgerRow
 from community_flow.services.review import EXACT, Review
 from community_flow.wiring.core import Core
 from tests.factories import small_community
@@ -94,3 +98,25 @@ def test_an_empty_community_has_no_anomalies(review: Review) -> None:
     assert review.examine("garden", 0) == 0
     assert review.rank_behaviour("garden") == 0
     assert set(EXACT) >= {"hold_broken"}
+
+
+def test_of_an_hour_full_of_surplus_the_first_are_named(review: Review) -> None:
+    def rows(gate: str, count: int, start_ms: int) -> list[LedgerRow]:
+        triples = [("d_aaaaaaaaaaaa", 1, seq + 1) for seq in range(count)]
+        return [
+            LedgerRow(
+                gate,
+                "in",
+                surplus(Count(report_key(start_ms + each[2], *each), start_ms + each[2], triple_id(each), 1), 1),
+            )
+            for each in triples
+        ]
+
+    with review.db.write() as tx:
+        changed = Changed("garden", ledger_added=[*rows("east", MOST_NAMED + 50, 0), *rows("west", 3, HOUR_MS)])
+        SqlFoldRows().replace_ledger(tx, "garden", [], changed.ledger_added)
+        SqlFoldRows().add_hours(tx, changed)
+        found = {each.gate: each for each in review.store.surplus(tx, "garden", 0, 0)}
+    assert found["east"].n == MOST_NAMED + 50
+    assert sorted(found["east"].triples) == [("d_aaaaaaaaaaaa", 1, seq + 1) for seq in range(MOST_NAMED)]
+    assert len(found["west"].triples) == 3

@@ -21,6 +21,9 @@ from community_flow.ports.review import Card, Evidence, Progress, Verdict
 
 CHUNK = 500
 
+MOST_NAMED = 200
+"""Of one gate, direction and hour the first, by which a card is known: a camera without scanners has thousands."""
+
 
 class SqlReview:
     def passed(self, tx: Connection, community: str, from_ms: int, persons: Sequence[str] | None) -> list[Passed]:
@@ -62,12 +65,14 @@ class SqlReview:
 
     def surplus(self, tx: Connection, community: str, from_ms: int, named_from_ms: int) -> list[Surplus]:
         triples: dict[tuple[str, str, int], list[Triple]] = defaultdict(list)
-        rows = tx.execute(
-            select(ledger.c.gate, ledger.c.direction, ledger.c.at_ms, ledger.c.source).where(
-                ledger.c.community == community, ledger.c.kind == "surplus", ledger.c.at_ms >= named_from_ms
-            )
+        c, hour = ledger.c, ledger.c.at_ms // HOUR_MS
+        place = func.row_number().over(partition_by=(c.gate, c.direction, hour), order_by=c.key)
+        named = (
+            select(c.gate, c.direction, c.at_ms, c.source, place.label("place"))
+            .where(c.community == community, c.kind == "surplus", c.at_ms >= named_from_ms)
+            .subquery()
         )
-        for row in rows:
+        for row in tx.execute(select(named).where(named.c.place <= MOST_NAMED)):
             triples[row.gate, row.direction, row.at_ms // HOUR_MS * HOUR_MS].append(id_triple(row.source))
         hours = tx.execute(
             select(flow_hours).where(
