@@ -41,7 +41,7 @@ def test_the_tour_from_the_first_page(touring: LiveServer, browser_page: Any) ->
         earlier = page.inner_text("#tour-result")
         page.keyboard.press(key)
         # The last answer may have had the same colour: wait for other words.
-        wait_until(lambda: page.inner_text("#tour-result") != earlier, f"an answer to {key}", 10)
+        wait_until(lambda: page.inner_text("#tour-result") != earlier, f"an answer to {key}", 30)
         page.wait_for_selector(f"#tour-result.{tone}", timeout=30_000)
         page.wait_for_selector("#tour-queue", state="hidden")
         return str(page.inner_text("#tour-result"))
