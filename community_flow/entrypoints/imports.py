@@ -52,6 +52,7 @@ def blueprint(imports: Imports, places: Places) -> Blueprint:
     bp = Blueprint("imports", __name__)
     _begin(bp, imports, places)
     _go_on(bp, imports, places)
+    _results(bp, imports, places)
     return bp
 
 
@@ -119,6 +120,8 @@ def _go_on(bp: Blueprint, imports: Imports, places: Places) -> None:
             return render_template("people/_import_progress.html", upload=after)
         return redirect(url_for("imports.preview", upload=upload), 303)
 
+
+def _results(bp: Blueprint, imports: Imports, places: Places) -> None:
     @bp.get("/people/import/<upload>/errors.csv")
     @roles(*OFFICE)
     def errors(upload: str) -> Response:

@@ -104,6 +104,7 @@ def blueprint(people: People, holds: Holds, places: Places, pseudonyms: Pseudony
     _pages(bp, people, places)
     _json(bp, people, places, pseudonyms)
     _changes(bp, people, places)
+    _records(bp, people, places)
     _hold_routes(bp, people, holds, places)
     return bp
 
@@ -214,6 +215,10 @@ def _changes(bp: Blueprint, people: People, places: Places) -> None:
         form = parse(Dated, request)
         people.move_out(current_scope(), person, _from_ms(people, places, person, form))
         return _done(person, gettext("The move-out is recorded; every pass ends then."))
+
+
+def _records(bp: Blueprint, people: People, places: Places) -> None:
+    """Two records that are one person, one that is two, and one that is to be forgotten."""
 
     @bp.post("/v1/people/<person>/merge")
     @bp.post("/people/<person>/merge")

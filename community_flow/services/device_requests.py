@@ -15,8 +15,9 @@ from community_flow.domain.places import DeviceKind, Names
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.devices import Request, RequestStore
+from community_flow.services.claim_codes import CODE_MS, hash_code, new_code
 from community_flow.services.device_settings import DeviceSettings
-from community_flow.services.devices import CODE_MS, Devices, Enrolled, hash_code, new_code
+from community_flow.services.devices import Devices, Enrolled
 
 MOST_WAITING = 1_000
 """Boxes that wait at once; each costs a row, and anybody may ask."""

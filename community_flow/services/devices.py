@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -19,13 +18,10 @@ from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditLog, Look
 from community_flow.ports.devices import Claim, DeviceStatus, DeviceStore
 from community_flow.ports.ingest import Trusted
+from community_flow.services.claim_codes import CODE_MS, hash_code, new_code
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.registry import Change, Registry
 from community_flow.services.trust import Trust, hash_token
-
-CODE_MS = 15 * 60_000
-CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-"""Without letters that are mistaken for digits when a code is read aloud."""
 
 GATELESS = ("office", "gateway")
 """Kinds that speak of every gate; the others stand at one."""
@@ -380,17 +376,6 @@ def state_of(device: Device, status: DeviceStatus | None, now_ms: int) -> str:
 def new_device_id() -> str:
     letters = "abcdefghijklmnopqrstuvwxyz234567"
     return "d_" + "".join(secrets.choice(letters) for _ in range(12))
-
-
-def new_code() -> str:
-    """Ten letters in two groups: 31^10, of which a guesser gets a few a second for a quarter of an hour."""
-    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
-    return f"{code[:5]}-{code[5:]}"
-
-
-def hash_code(code: str) -> bytes:
-    plain = re.sub(r"[\s-]", "", code).upper()
-    return hashlib.sha256(b"claim:" + plain.encode()).digest()
 
 
 def _default_names(kind: DeviceKind, gate: Gate | None) -> Names:
