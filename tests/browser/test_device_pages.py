@@ -13,16 +13,13 @@ from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.scope import Role
 from sensors.scene import Scene
 from tests.boxes import BoxProcess
-from tests.browser.walk import LOOKS, settle, sign_in
-from tests.conftest import ROOT, LiveServer
+from tests.browser.walk import check, settle, sign_in
+from tests.conftest import LiveServer
 from tests.factories import an_account
 from tests.office import Office
 from tests.services import wait_until
 
 pytestmark = pytest.mark.browser
-
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 def test_a_box_is_claimed_drawn_on_and_set_back(live_server: LiveServer, browser_page: Any, tmp_path: Path) -> None:
@@ -43,10 +40,10 @@ def test_a_box_is_claimed_drawn_on_and_set_back(live_server: LiveServer, browser
     for path in ("/devices", f"/devices/{device}"):
         page.goto(live_server.url + path)
         settle(page)
-        _check(page)
+        check(page)
     page.goto(f"{live_server.url}/devices/{device}")
     page.locator("[data-open='replace-device']").click()
-    _check(page)
+    check(page)
     assert errors == []
 
 
@@ -130,14 +127,3 @@ def _counted(server: LiveServer) -> bool:
         found = tx.execute(select(reports.c.gate).where(reports.c.kind == "count")).scalars().all()
     core.db.close()
     return set(found) == {"west"}
-
-
-def _check(page: Any) -> None:
-    for look in LOOKS:
-        look.put_on(page)
-        page.evaluate(AXE.read_text())
-        found = page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)
-        broken = [(each["id"], each["nodes"][0]["html"][:160]) for each in found["violations"]]
-        assert not broken, f"{page.url} {look}: {broken}"
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert over <= 0, f"{page.url} {look}: {over} px too wide"

@@ -29,7 +29,7 @@ from tests.browser.gate_world import (
     typed,
     world,
 )
-from tests.browser.test_pages import axe_faults
+from tests.browser.walk import axe_faults
 
 pytestmark = pytest.mark.browser
 

@@ -14,13 +14,22 @@ from community_flow.demo.plan import Plan
 from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
 from community_flow.wiring.demo import demo_parts
-from tests.browser.walk import LANGUAGES, LOCALES, LOOKS, PATHS, chromium, opener, settle, sign_in, speak
-from tests.conftest import ROOT, prepared, serving
+from tests.browser.walk import (
+    AXE,
+    LANGUAGES,
+    LOCALES,
+    LOOKS,
+    PATHS,
+    axe_faults,
+    chromium,
+    opener,
+    settle,
+    sign_in,
+    speak,
+)
+from tests.conftest import prepared, serving
 
 pytestmark = pytest.mark.browser
-
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @dataclass
@@ -87,19 +96,6 @@ def test_page_is_accessible_and_fits(site: Site, path: str, language: str) -> No
     # The address that is not there says so in the console too.
     assert not [error for error in errors if path != "/nowhere" or "404" not in error]
     page.context.close()
-
-
-def axe_faults(page: Any) -> list[str]:
-    """Violations of WCAG 2.2 AA, one line each."""
-    # Evaluated by the debugger, so the page's own content policy stays as strict as it is.
-    page.evaluate(AXE.read_text())
-    options = {"runOnly": {"type": "tag", "values": RULES}}
-    result = page.evaluate("options => axe.run(document, options)", options)
-    return [
-        f"{fault['id']}: {node['html'][:160]} ({' '.join(node.get('failureSummary', '').split())[:240]})"
-        for fault in result["violations"]
-        for node in fault["nodes"][:4]
-    ]
 
 
 def test_somebody_not_signed_in_is_led_to_the_sign_in(site: Site) -> None:

@@ -11,6 +11,7 @@ from flask import Flask
 
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.shell import PAGES, is_open
+from tests.conftest import ROOT
 
 SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
 THEMES = ("light", "dark")
@@ -18,6 +19,8 @@ LANGUAGES = ("en", "zh")
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 PATHS = ("/login", "/nowhere", *(page.path for group in PAGES for page in group.entries))
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--use-fake-ui-for-media-stream"]
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 OPENED_BY = (Role.MANAGER, Role.OFFICIAL, Role.STEWARD, Role.GUARD, Role.ADMIN, Role.RESIDENT)
 
 
@@ -79,3 +82,26 @@ def settle(page: Any) -> None:
     """Wait until first data and fonts are there; a live page never gets idle, so not for the network."""
     page.wait_for_load_state("load")
     page.wait_for_timeout(250)
+
+
+def axe_faults(page: Any) -> list[str]:
+    """Violations of WCAG 2.2 AA, one line each."""
+    # Evaluated by the debugger, so the page's own content policy stays as strict as it is.
+    page.evaluate(AXE.read_text())
+    options = {"runOnly": {"type": "tag", "values": RULES}}
+    result = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{fault['id']}: {node['html'][:160]} ({' '.join(node.get('failureSummary', '').split())[:240]})"
+        for fault in result["violations"]
+        for node in fault["nodes"][:4]
+    ]
+
+
+def check(page: Any) -> None:
+    """No violation and nothing sideways, on a phone and on a desktop, light and dark."""
+    for look in LOOKS:
+        look.put_on(page)
+        faults = axe_faults(page)
+        assert not faults, f"{page.url} {look}: {faults}"
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0, f"{page.url} {look}: {over} px too wide"

@@ -20,8 +20,9 @@ from sensors.outbox import Outbox
 from sensors.sensor_gateway import GatewaySensor
 from tests.conftest import REQUIRED
 from tests.mqtt_parts import Talker
+from tests.sensors.agents import running
 from tests.sensors.fakes_server import FakeServer, serving
-from tests.sensors.test_lines import DEVICE, configured, faults, running
+from tests.sensors.test_lines import DEVICE, configured, faults
 from tests.services import Missing, Mosquitto, mosquitto_broker, wait_until
 
 DOOR = {

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import pty
 import socket
-import threading
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sensors.agent import Agent
 from sensors.config import AgentConfig, agent_from
 from sensors.desk import Desk
 from sensors.device_clock import DeviceClock
 from sensors.outbox import Outbox
 from sensors.sensor_beam import BeamSensor
+from tests.sensors.agents import running
 from tests.sensors.fakes_server import FakeServer, serving
 from tests.services import wait_until
 
@@ -37,19 +35,6 @@ def configured(folder: Path, url: str, *sensors: dict[str, Any], **more: Any) ->
 def server() -> Iterator[FakeServer]:
     with serving(FakeServer()) as fake:
         yield fake
-
-
-@contextmanager
-def running(config: AgentConfig) -> Iterator[Agent]:
-    agent = Agent(config)
-    thread = threading.Thread(target=agent.run)
-    thread.start()
-    try:
-        yield agent
-    finally:
-        agent.stop()
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 class Port:

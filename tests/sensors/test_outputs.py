@@ -15,8 +15,9 @@ import pytest
 
 from sensors.agent import Agent
 from sensors.config import BadConfig
+from tests.sensors.agents import running
 from tests.sensors.fakes_server import FakeServer, serving
-from tests.sensors.test_lines import Port, configured, faults, running
+from tests.sensors.test_lines import Port, configured, faults
 from tests.services import free_port, wait_until
 
 
@@ -86,7 +87,7 @@ def test_a_relay_opens_for_a_moment_when_somebody_goes_through(server: FakeServe
     with relay() as (url, asked):
         output = {"to": url, "open": "/relay/0?turn=on", "close": "/relay/0?turn=off", "gate": "east", "pulse_s": 0.4}
         config = configured(tmp_path, server.url, output=[output])
-        with lasting(config) as agent:
+        with running(config, lasting=True) as agent:
             wait_until(lambda: len(asked) == 1, "shut at the start")
             scan(agent, passed=False)  # an attempt opens nothing
             scan(agent, gate="west")  # nor does another gate
@@ -106,26 +107,13 @@ def test_a_serial_relay_and_a_buzzer(server: FakeServer, tmp_path: Path) -> None
         heard += written(port)
         return heard == bytes.fromhex(bytes_)
 
-    with lasting(configured(tmp_path, server.url, output=[board, lamp(tmp_path)])) as agent:
+    with running(configured(tmp_path, server.url, output=[board, lamp(tmp_path)]), lasting=True) as agent:
         wait_until(lambda: sent("A00100A1"), "shut at the start")
         scan(agent)
         wait_until(lambda: (tmp_path / "lamp").read_text() == "1", "the buzzer")
         wait_until(lambda: (tmp_path / "lamp").read_text() == "0", "silence")
         wait_until(lambda: sent("A00100A1 A00101A2 A00100A1"), "the relay")
     port.pull()
-
-
-@contextmanager
-def lasting(config: Any) -> Iterator[Agent]:
-    agent = Agent(config, lasting=True)
-    thread = threading.Thread(target=agent.run)
-    thread.start()
-    try:
-        yield agent
-    finally:
-        agent.stop()
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 FIRE = {"active": "^FIRE", "quiet": "^OK", "silence_s": 1.5}
@@ -158,7 +146,7 @@ def test_a_fire_holds_the_gate_open_and_is_reported(server: FakeServer, tmp_path
         return (tmp_path / "lamp").read_text() == "1"
 
     try:
-        with lasting(configured(tmp_path, server.url, output=[lamp(tmp_path)], fire=fire)) as agent:
+        with running(configured(tmp_path, server.url, output=[lamp(tmp_path)], fire=fire), lasting=True) as agent:
             wait_until(lambda: (tmp_path / "lamp").read_text() == "0", "shut while all is quiet")
             alarm.word = "FIRE zone 3"
             wait_until(is_open, "open")
@@ -186,7 +174,7 @@ def test_an_alarm_that_was_never_heard_holds_the_gate_open(server: FakeServer, t
     fire = {"source": f"serial:{tmp_path / 'nothing'}", **FIRE}
     outputs = [lamp(tmp_path), {"to": "other", "on": "passed", "hold_on_fire": False}]
     (tmp_path / "other").touch()
-    with lasting(configured(tmp_path, server.url, output=outputs, fire=fire)):
+    with running(configured(tmp_path, server.url, output=outputs, fire=fire), lasting=True):
         wait_until(lambda: (tmp_path / "lamp").read_text() == "1", "open")
         wait_until(lambda: "fire_line_lost" in faults(server), "the report")
         assert (tmp_path / "other").read_text() == "0"
@@ -196,7 +184,7 @@ def test_an_output_that_is_away_is_told_and_held_open_when_it_is_back(server: Fa
     port = free_port()
     fire = {"source": f"serial:{tmp_path / 'nothing'}", **FIRE}
     output = {"to": f"http://127.0.0.1:{port}", "open": "/on", "close": "/off"}
-    with lasting(configured(tmp_path, server.url, output=[output], fire=fire)):
+    with running(configured(tmp_path, server.url, output=[output], fire=fire), lasting=True):
         wait_until(lambda: "output_lost" in faults(server), "the fault")
         with relay(port, status=500) as (_, asked):
             wait_until(lambda: len(asked) >= 1, "a try")

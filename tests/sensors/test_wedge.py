@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from community_flow.domain import passes
 from community_flow.domain.sealing import open_sealed, public_bytes, text
 from sensors.sensor_wedge import DROPPED, EVENT, KEY, LETTERS, PRESSED, RELEASED, SYNC, Keys
+from tests.sensors.agents import running
 from tests.sensors.fakes_server import FakeServer, serving
-from tests.sensors.test_lines import configured, running
+from tests.sensors.test_lines import configured
 from tests.sensors.test_seal_qr import a_pass
 from tests.services import wait_until
 
