@@ -25,6 +25,7 @@ from community_flow.domain.errors import Conflict, FlowError
 from community_flow.domain.footfall import HourCount
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database
+from community_flow.ports.devices import DeviceStore
 from community_flow.ports.ingest import Receipt, StoreAway, Trusted
 from community_flow.services.accounts import Accounts
 from community_flow.services.footfall import Footfall
@@ -48,6 +49,7 @@ class Loader:
     folder: DemoFolder
     registering: Registering
     registry: Registry
+    devices: DeviceStore
     trust: Trust
     ingest: Ingest
     accounts: Accounts
@@ -101,6 +103,8 @@ class Loader:
                 if not journal[each.community].timeline("device", each.id).starts_ms
             ]
             self.registry.record(tx, missing, BY)
+            for each in world.devices.values():
+                self.devices.add(tx, each.id, each.community)  # without it nobody would know that it was ever heard
 
     def _people_of_the_tour(self, world: World) -> None:
         """Accounts without passwords, and the order under which the official works."""

@@ -51,8 +51,8 @@ def _build(core: Core) -> DemoParts:
     registering = Registering(core.db, core.registry, passes, keys, people, core.clock, secret)
     folder, ingest, tracing = DemoFolder(core.settings.data_dir), ingest_parts(core), tracing_parts(core)
     loader = Loader(
-        folder, registering, core.registry, ingest.trust, ingest.ingest, core.accounts, tracing.orders,
-        tracing.footfall, lambda: settle(core), core.db, core.clock,
+        folder, registering, core.registry, ingest.devices.store, ingest.trust, ingest.ingest, core.accounts,
+        tracing.orders, tracing.footfall, lambda: settle(core), core.db, core.clock,
     )  # fmt: skip
     return DemoParts(folder, loader, registering)
 

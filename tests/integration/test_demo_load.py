@@ -71,6 +71,15 @@ def test_every_report_is_kept_once_and_nothing_lies_in_the_tray(loaded: Core) ->
     assert (kept, tray, dirty) == (len(numbers), 0, 0)
 
 
+def test_every_device_that_reported_was_heard_and_none_contradicts_itself(loaded: Core) -> None:
+    world = _world(loaded)
+    reported = {world.devices[batch.device].id for batch in world.batches}
+    everything = Scope("m", Role.MANAGER, frozenset({FULL, SMALL}))
+    states = {each.device: each.state for each in ingest_parts(loaded).devices.list(everything)}
+    assert reported <= set(states)
+    assert {device: states[device] for device in reported if states[device] not in ("ok", "late", "skewed")} == {}
+
+
 def _world(core: Core) -> Any:
     from community_flow.demo.simulator import simulate
 
