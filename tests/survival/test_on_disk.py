@@ -59,7 +59,7 @@ def shown(trace: Path, log_of_store: bytes, answers: int) -> None:
 def test_sqlite(sqlite_settings: Settings, tmp_path: Path, answers: int) -> None:
     world, web, trace = made(sqlite_settings, phones=1), Web(sqlite_settings), tmp_path / "trace"
     with running(web):
-        with watched(web.pids(), trace):
+        with watched(web.pids, trace):
             load(world, web.port, answers)
         shown(trace, b"flow.sqlite-wal>", answers)
 
@@ -71,6 +71,6 @@ def test_postgresql(postgres: PostgresPart, tmp_path: Path, answers: int) -> Non
     settings = Settings(data_dir=tmp_path / "var", database_url=postgres.url)
     world, web, trace = made(settings, phones=1), Web(settings), tmp_path / "trace"
     with running(web):
-        with watched([*web.pids(), *postgres.pids()], trace):
+        with watched(lambda: [*web.pids(), *postgres.pids()], trace):
             load(world, web.port, answers)
         shown(trace, b"/pg_wal/", answers)

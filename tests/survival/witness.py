@@ -11,9 +11,10 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,40 +27,53 @@ MARK = re.compile(rb"mark-\d{6}")
 LINE = re.compile(rb"^(\d+) +(?:(\w+)\((.*)|<\.\.\. (\w+) resumed>(.*))$", re.S)
 SYNCED = re.compile(rb"\)\s+= 0\s*$")
 UNFINISHED = b"<unfinished ...>"
+TRIES = 10
 
 
 @contextmanager
-def watched(pids: Sequence[int], output: Path) -> Iterator[None]:
+def watched(pids: Callable[[], Sequence[int]], output: Path) -> Iterator[None]:
     """strace attached to these processes, all their threads and all that they start."""
+    tracer = _attached(pids, output)
+    try:
+        yield
+    finally:
+        _end(tracer)
+
+
+def _attached(pids: Callable[[], Sequence[int]], output: Path) -> subprocess.Popen[bytes]:
+    """A process that was forked while strace attached to its parent is seen by nobody, and what it writes neither: so
+    who is there is asked again when all are traced."""
+    for _ in range(TRIES):
+        wanted = pids()
+        tracer = subprocess.Popen(_command(wanted, output), stderr=subprocess.PIPE)
+        wait_until(partial(_all_traced_or_ended, wanted, tracer), "strace")
+        if tracer.poll() is not None:
+            assert tracer.stderr is not None
+            _without(f"strace may not look: {tracer.stderr.read().decode()[-300:]}")
+        if all(map(_is_traced, pids())):
+            return tracer
+        _end(tracer)
+    raise AssertionError(f"in {TRIES} tries new processes were always there when strace had attached")
+
+
+def _command(pids: Sequence[int], output: Path) -> list[str]:
     program = shutil.which("strace")
     if not program:
         _without("strace is not installed: apt-get install strace")
-    command = [
-        program or "",
-        "-f",
-        "-y",
-        "-s",
-        "200000",
-        "-e",
-        f"trace={CALLS}",
-        "-e",
-        "signal=none",
-        "-o",
-        str(output),
-    ]
-    for pid in pids:
-        command += ["-p", str(pid)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as tracer:
-        try:
-            wait_until(lambda: all(_is_traced(pid) for pid in pids) or tracer.poll() is not None, "strace")
-            if tracer.poll() is not None:
-                assert tracer.stderr is not None
-                _without(f"strace may not look: {tracer.stderr.read().decode()[-300:]}")
-            yield
-        finally:
-            if tracer.poll() is None:
-                tracer.send_signal(signal.SIGINT)
-            tracer.wait(60)
+    options = ["-f", "-y", "-s", "200000", "-e", f"trace={CALLS}", "-e", "signal=none", "-o", str(output)]
+    return [program or "", *options, *(word for pid in pids for word in ("-p", str(pid)))]
+
+
+def _end(tracer: subprocess.Popen[bytes]) -> None:
+    if tracer.poll() is None:
+        tracer.send_signal(signal.SIGINT)
+    tracer.wait(60)
+    if tracer.stderr is not None:
+        tracer.stderr.close()
+
+
+def _all_traced_or_ended(pids: Sequence[int], tracer: subprocess.Popen[bytes]) -> bool:
+    return tracer.poll() is not None or all(map(_is_traced, pids))
 
 
 def _without(why: str) -> None:
@@ -69,7 +83,11 @@ def _without(why: str) -> None:
 
 
 def _is_traced(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status").read_text()
+    """Or gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
     return not re.search(r"^TracerPid:\t0$", status, re.M)
 
 
