@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ class Registry:
     def __init__(self, db: Database, store: JournalStore, marks: FoldMarks, clock: Clock) -> None:
         self.db, self.store, self.marks, self.clock = db, store, marks, clock
         self._journals: dict[str, tuple[int, Journal]] = {}
-        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._writing: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def record(self, tx: Transaction, changes: Sequence[Change], account: str) -> list[Entry]:
         """Keep changes in the caller's transaction; raises Invalid with the field that is wrong."""
@@ -52,6 +54,7 @@ class Registry:
         rows = [
             Entry(0, each.community, each.kind, each.entity, each.valid_from_ms, _checked(each)) for each in changes
         ]
+        self._writing.add(tx)
         entries = self.store.append(tx, rows, now_ms, account)
         self.store.project(tx, [(each.community, each.kind, each.entity) for each in entries], now_ms)
         self.marks.journal_changed(tx, entries)
@@ -83,20 +86,21 @@ class Registry:
     def journal(self, tx: Transaction, community: str) -> Journal:
         """The journal as this transaction sees it; from memory while nothing was written."""
         newest = self.store.newest(tx)
-        with self._lock:
-            known = self._journals.get(community)
+        if tx in self._writing:  # its own rows may yet be rolled back, and their numbers given again
+            return self.store.of_community(tx, community)
+        known = self._journals.get(community)
         if known and known[0] == newest:
             return known[1]
-        journal = self.store.of_community(tx, community)
-        # A transaction sees its own rows, which may yet be rolled back and their numbers given again.
-        if self._committed() == newest:
-            with self._lock:
-                self._journals[community] = (newest, journal)
+        # When somebody has written, all who ask at that moment wait for one who reads. Nobody asks for a second
+        # connection meanwhile: whoever holds one and waits for another waits for ever once all do.
+        with self._loading:
+            known = self._journals.get(community)
+            if known and known[0] == newest:
+                return known[1]
+            journal = self.store.of_community(tx, community)
+            if known is None or known[0] < newest:
+                self._journals[community] = newest, journal
         return journal
-
-    def _committed(self) -> int:
-        with self.db.read() as tx:
-            return self.store.newest(tx)
 
     def communities(self, tx: Transaction, scope: Scope) -> dict[str, Community]:
         return {entity: state for _, entity, state in self.store.current(tx, scope, "community")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.domain.errors import Conflict, Invalid, NotFound
@@ -180,3 +180,30 @@ def test_a_journal_of_a_rolled_back_transaction_is_not_remembered(core: Core) ->
 def test_refreshing_costs_nothing_while_nothing_is_due(core: Core) -> None:
     small_community(core)
     assert core.registry.refresh() == 0
+
+
+def test_a_journal_is_read_without_a_second_connection(core: Core) -> None:
+    """A hundred devices ask at once after a change: when all hold a connection, nobody gets another."""
+    small_community(core)
+    with core.db.read() as tx:
+        taken: list[object] = []
+        event.listen(core.db.engine, "checkout", lambda *found: taken.append(found))
+        core.registry.journal(tx, "garden")
+    assert not taken
+
+
+def test_a_transaction_sees_its_own_changes_and_nobody_else_does_until_they_are_kept(core: Core) -> None:
+    small_community(core)
+
+    class _ChangedMindError(Exception):
+        pass
+
+    with pytest.raises(_ChangedMindError), core.db.write() as tx:
+        core.registry.record(tx, [household("1")], "test")
+        assert core.registry.journal(tx, "garden").at("household", "h_1", 0).unit == "1"
+        raise _ChangedMindError
+    with core.db.write() as tx:
+        core.registry.record(tx, [household("2", "h_2")], "test")
+    with core.db.read() as tx:
+        assert core.registry.journal(tx, "garden").at("household", "h_2", 0).unit == "2"
+        assert not list(core.registry.journal(tx, "garden").timeline("household", "h_1").states)
