@@ -183,8 +183,9 @@ class Reference:
 
 
 class Committer(Protocol):
-    def commit(self, submission: Submission) -> Kept:
-        """Returns once the submission is on disk; raises StoreAway when it is not."""
+    def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
+        """Returns once the submissions are on disk; those that are not have StoreAway, or what refused them, in their
+        place."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from community_flow.domain.errors import FlowError, TooMany
 from community_flow.domain.reports import HOLDS, TrayItem
@@ -46,6 +46,14 @@ class Untrusted(FlowError):
     """No device that may speak here."""
 
     status, code = 401, "untrusted-device"
+
+
+class Ready(NamedTuple):
+    """A body on its way into the store."""
+
+    device: Trusted
+    batch: str
+    submission: Submission
 
 
 class Ingest:
@@ -92,15 +100,28 @@ class Ingest:
         """Keep a body of a trusted device. Raises Invalid for what is no body, Busy when there is no room, StoreAway
         when nothing can be kept."""
         with self.lanes.enter(len(body)):
-            return self._keep(device, body)
+            answer = self.keep([self.prepare(device, body)])[0]
+        if isinstance(answer, FlowError):
+            raise answer
+        return answer
 
-    def _keep(self, device: Trusted, body: bytes) -> Receipt:
-        decoded = decode(body)
-        now_ms = self.clock.now_ms()
-        submission = self._prepare(device, decoded, now_ms)
-        kept = self.committer.commit(submission)
-        self._tell(device, kept)
-        return _receipt(decoded.batch, now_ms if self.knows_time() else NO_TIME, kept)
+    def prepare(self, device: Trusted, body: bytes) -> Ready:
+        """A body, ready to be kept; raises Invalid for what is no body."""
+        decoded, now_ms = decode(body), self.clock.now_ms()
+        return Ready(device, decoded.batch, self._prepare(device, decoded, now_ms))
+
+    def keep(self, ready: Sequence[Ready]) -> list[Receipt | FlowError]:
+        """Keep these together. For each the receipt, or StoreAway or TooMany when it could not be kept."""
+        kept = self.committer.commit([each.submission for each in ready])
+        timed = self.knows_time()
+        return [self._receipt(each, found, timed) for each, found in zip(ready, kept, strict=True)]
+
+    def _receipt(self, ready: Ready, kept: Kept | FlowError, timed: bool) -> Receipt | FlowError:
+        if isinstance(kept, FlowError):
+            return kept
+        self._tell(ready.device, kept)
+        reached = [Reached(*each) for each in kept.through.items()]
+        return Receipt(ready.batch, ready.submission.received_ms if timed else NO_TIME, reached, kept.outcomes)
 
     def again(self, device: Trusted, text: str) -> Submission | TrayItem:
         """A report out of the tray, ready to be kept, or why it still cannot be used."""
@@ -209,7 +230,3 @@ def _status(decoded: Decoded) -> dict[str, Any] | None:
         return None
     newest = max(found, key=lambda each: each.t_ms)
     return {"t_ms": newest.t_ms, **status_members(newest)}
-
-
-def _receipt(batch: str, now_ms: int, kept: Kept) -> Receipt:
-    return Receipt(batch, now_ms, [Reached(*each) for each in kept.through.items()], kept.outcomes)

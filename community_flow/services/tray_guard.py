@@ -7,9 +7,9 @@ is refused as a whole and keeps its reports, until a person has mended or dismis
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from community_flow.domain.errors import TooMany
+from community_flow.domain.errors import FlowError, TooMany
 from community_flow.ports import Clock
 from community_flow.ports.ingest import Committer, Kept, Meter, Submission
 
@@ -32,18 +32,21 @@ class TrayGuard:
         self._full: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def commit(self, submission: Submission) -> Kept:
-        """As the inner one; raises TooMany for a device whose rows fill the tray."""
-        if submission.device in self._full:
-            self._refuse(submission.device)
-        kept = self.inner.commit(submission)
+    def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
+        """As the inner one; TooMany for a device whose rows fill the tray."""
+        refused = self._refused({each.device for each in submissions}) if self._full else {}
+        kept = iter(self.inner.commit([each for each in submissions if each.device not in refused]))
+        answers = [refused[each.device] if each.device in refused else next(kept) for each in submissions]
+        for each, found in zip(submissions, answers, strict=True):
+            if isinstance(found, Kept):
+                self._note(each.device, found)
+        return answers
+
+    def _note(self, device: str, kept: Kept) -> None:
         laid = kept.tally.get("rejected", 0) + kept.tally.get("conflict", 0)
         laid += [each.reason for each in kept.outcomes].count("held")
-        if laid:
-            self._note(submission.device, laid)
-        return kept
-
-    def _note(self, device: str, laid: int) -> None:
+        if not laid:
+            return
         with self._lock:
             self._new[device] = self._new.get(device, 0) + laid
             if self._new[device] < self.recount_every:
@@ -57,12 +60,19 @@ class TrayGuard:
         else:
             self._full.pop(device, None)
 
-    def _refuse(self, device: str) -> None:
-        if self.clock.now_ms() - self._full[device] >= RECOUNT_MS:
-            self._recount(device)
-        if device in self._full:
+    def _refused(self, devices: Iterable[str]) -> dict[str, TooMany]:
+        """Those whose rows fill the tray, and what they are told."""
+        for device in devices:
+            full_ms = self._full.get(device)
+            if full_ms is not None and self.clock.now_ms() - full_ms >= RECOUNT_MS:
+                self._recount(device)
+        refused = [device for device in devices if device in self._full]
+        for _ in refused:
             self.meter.add("refused_total", cause="tray_full")
-            raise TooMany(
+        return dict.fromkeys(
+            refused,
+            TooMany(
                 "The tray is full of what this device sent: somebody must look at it on the page Inbox first.",
                 retry_s=RETRY_S,
-            )
+            ),
+        )

@@ -195,13 +195,14 @@ def test_a_journal_is_read_without_a_second_connection(core: Core) -> None:
 def test_a_transaction_sees_its_own_changes_and_nobody_else_does_until_they_are_kept(core: Core) -> None:
     small_community(core)
 
-    class _ChangedMindError(Exception):
-        pass
+    def change_and_fail() -> None:
+        with core.db.write() as tx:
+            core.registry.record(tx, [household("1")], "test")
+            assert core.registry.journal(tx, "garden").at("household", "h_1", 0).unit == "1"
+            raise LookupError
 
-    with pytest.raises(_ChangedMindError), core.db.write() as tx:
-        core.registry.record(tx, [household("1")], "test")
-        assert core.registry.journal(tx, "garden").at("household", "h_1", 0).unit == "1"
-        raise _ChangedMindError
+    with pytest.raises(LookupError):
+        change_and_fail()
     with core.db.write() as tx:
         core.registry.record(tx, [household("2", "h_2")], "test")
     with core.db.read() as tx:

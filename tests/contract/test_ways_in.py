@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -15,6 +16,7 @@ from community_flow.adapters.mosquitto_control import MosquittoControl
 from community_flow.adapters.mqtt_client import Server
 from community_flow.adapters.sql.queries_devices import SqlDevices
 from community_flow.adapters.sql.tables_ingest import reports, tray
+from community_flow.domain.errors import FlowError
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.entrypoints.ingest_mqtt import MqttReports
@@ -143,8 +145,8 @@ def test_a_revoked_device_and_a_stranger_are_refused_alike(core: Core, ways: lis
 class Full:
     """A store that cannot commit now."""
 
-    def commit(self, submission: Submission) -> Kept:
-        raise StoreAway("The disk is full: keep your reports and send them later.")
+    def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
+        return [StoreAway("The disk is full: keep your reports and send them later.") for _ in submissions]
 
 
 def test_a_store_that_is_away_is_told_alike_and_nothing_is_promised(core: Core, ways: list[Way]) -> None:

@@ -63,8 +63,8 @@ class Crowd:
     def _commit(self, device: str, size: int) -> None:
         entries: Any = [None] * size
         try:
-            self.heard[device] = self.commits.commit(
-                Submission(device, "garden", 0, entries, DeviceNews(), lambda form, kept: False)
+            (self.heard[device],) = self.commits.commit(
+                [Submission(device, "garden", 0, entries, DeviceNews(), lambda form, kept: False)]
             )
         except Exception as error:  # noqa: BLE001 - whatever it was is what the test looks at
             self.heard[device] = error

@@ -59,12 +59,10 @@ def _continued(before: Run | None, run: Run | None) -> Run | None:
     return Run(run.boot, before.first, run.last) if (before.boot, before.last + 1) == (run.boot, run.first) else None
 
 
-_MOVE_ON = (
-    "UPDATE device_boots SET through = ?, highest = ? WHERE device = ? AND boot = ? AND through = ? AND highest <= ?"
-)
 MOVE_ALL_ON = (
-    "UPDATE device_boots AS b SET through = u.last, highest = u.last FROM {u} WHERE b.device = u.device"
-    " AND b.boot = u.boot AND b.through = u.first - 1 AND b.highest <= u.last RETURNING b.device, b.boot, u.last"
+    "UPDATE device_boots SET through = u.last, highest = u.last FROM {u} WHERE device_boots.device = u.device"
+    " AND device_boots.boot = u.boot AND through = u.first - 1 AND highest <= u.last"
+    " RETURNING device_boots.device, device_boots.boot, through"
 )
 RUN_COLUMNS = {"device": "text", "boot": "bigint", "first": "bigint", "last": "bigint"}
 _SET = (
@@ -91,12 +89,10 @@ def advance(sql: Driver, runs: Collection[Run], others: Iterable[Submission]) ->
 
 def _move_on(sql: Driver, runs: Sequence[Run]) -> dict[Boot, int]:
     """Boots whose runs begin where the kept ones end, and their new ends."""
-    if sql.is_sqlite:
-        moved = [run for run in runs if sql.run(_MOVE_ON, run.last, run.last, *run.boot, run.first - 1, run.last)]
-        return {run.boot: run.last for run in moved}
-    if runs:
-        sql.together(MOVE_ALL_ON, RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs])
-    return {(device, boot): last for device, boot, last in sql.cursor.fetchall()} if runs else {}
+    if not runs:
+        return {}
+    rows = [(*run.boot, run.first, run.last) for run in runs]
+    return {(device, boot): last for device, boot, last in sql.returned(MOVE_ALL_ON, RUN_COLUMNS, rows)}
 
 
 def _advance_boot(sql: Driver, boot: Boot, spans: list[tuple[int, int]]) -> int:

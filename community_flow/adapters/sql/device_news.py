@@ -25,7 +25,6 @@ _NEWS = (
     " forged = forged + {forgeries}, unknown_fields = unknown_fields + {unknown},"
     " mismatch_ms = COALESCE({clash_ms}, mismatch_ms)"
 )
-_NEWS_EACH = _NEWS.format(**{name: f"?{place}" for place, name in enumerate(NEWS_COLUMNS, 1)}) + " WHERE device = ?12"
 NEWS_ALL = _NEWS.format(**{name: f"u.{name}" for name in NEWS_COLUMNS}) + " FROM {u} WHERE device = u.name"
 _STATUS = (
     "UPDATE device_status SET queue = ?, version = ?, config = ?, faults = ?, counters = ?, status_ms = ?"
@@ -36,9 +35,7 @@ _STATUS = (
 def tell_devices(sql: Driver, submissions: Sequence[Submission], kept: Sequence[Kept], forged: Counter[str]) -> None:
     """Tallies and news of the devices that sent these."""
     told = news_of(submissions, kept, forged)
-    if sql.is_sqlite:
-        sql.many(_NEWS_EACH, told)
-    elif told:
+    if told:
         sql.together(NEWS_ALL, NEWS_COLUMNS, told)
     sql.many(_STATUS, [_status(each) for each in submissions if each.news.status is not None])
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import Any
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, LargeBinary
@@ -13,8 +13,11 @@ from sqlalchemy.sql.sqltypes import Boolean, Integer, SmallInteger
 
 from community_flow.adapters.sql.metadata import Ms
 
+T = TypeVar("T")
+
 ROWS = 32
-"""Rows in one INSERT on SQLite: each statement has a cost of its own, and a text much longer gains nothing more."""
+"""Rows in one statement on SQLite: each statement has a cost of its own, not least that other threads get the
+interpreter meanwhile and must give it back; a text much longer gains nothing more."""
 
 
 class Driver:
@@ -55,24 +58,41 @@ class Driver:
         if not self.is_sqlite:
             bound = {name: kind for name, kind in given if "=" not in name}
             return self.together(insert_chosen(table, given), bound, rows)
-        full, changed = len(rows) - len(rows) % ROWS, 0
-        for start in range(0, full, ROWS):
-            self.cursor.execute(_values(table, given, ROWS), list(chain.from_iterable(rows[start : start + ROWS])))
-            changed += self.cursor.rowcount
-        if rest := rows[full:]:
-            self.many(_values(table, given, 1), rest)
+        changed = 0
+        for part in batched(rows, ROWS):
+            self.cursor.execute(_values(table, given, len(part)), list(chain.from_iterable(part)))
             changed += self.cursor.rowcount
         return changed
 
     def together(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
-        """PostgreSQL: one statement over ``rows``, which it reads as the table ``u``; gives how many rows it changed.
+        """One statement over ``rows``, which it reads as the table ``u``; gives how many rows it changed.
 
-        They travel as one JSON text: for a client that is five times cheaper than an array a column, and the server
-        takes as long for the one as for the other.
+        To PostgreSQL they travel as one JSON text: for a client that is five times cheaper than an array a column, and
+        the server takes as long for the one as for the other. SQLite takes them as they are, ROWS at a time.
         """
-        encoded = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
-        self.cursor.execute(sql.replace("{u}", recordset(tuple(columns.items()))), (encoded,))
-        return int(self.cursor.rowcount)
+        return sum(self.cursor.rowcount for _ in self._over(sql, columns, rows))
+
+    def returned(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """The same; gives what the statement returns."""
+        return [row for _ in self._over(sql, columns, rows) for row in self.cursor.fetchall()]
+
+    def _over(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[None]:
+        if not self.is_sqlite:
+            encoded = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
+            self.cursor.execute(sql.replace("{u}", recordset(tuple(columns.items()))), (encoded,))
+            yield
+            return
+        for part in batched(rows, ROWS):
+            text = sql.replace("{u}", _bound_rows(tuple(columns), len(part)))
+            self.cursor.execute(text, list(chain.from_iterable(part)))
+            yield
+
+
+def batched(values: Sequence[T], size: int) -> Iterator[list[T]]:
+    """Pieces of at most ``size``."""
+    left = iter(values)
+    while piece := list(islice(left, size)):
+        yield piece
 
 
 def kind_of(type_: Any) -> str:
@@ -103,6 +123,14 @@ def _values(table: str, given: tuple[tuple[str, str], ...], count: int) -> str:
     row = "(" + ", ".join(name.partition("=")[2] or "?" for name, _ in given) + ")"
     # Table and columns are names of ours; whatever comes from outside is bound.
     return f"INSERT INTO {table} ({names}) VALUES {', '.join([row] * count)} ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _bound_rows(names: tuple[str, ...], count: int) -> str:
+    """SQLite: bound rows as the table ``u``."""
+    row = "(" + ", ".join("?" * len(names)) + ")"
+    shown = ", ".join(f"column{place} AS {name}" for place, name in enumerate(names, 1))
+    return f"(SELECT {shown} FROM (VALUES {', '.join([row] * count)})) AS u"  # noqa: S608
 
 
 @lru_cache(maxsize=256)

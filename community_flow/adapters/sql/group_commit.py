@@ -6,6 +6,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 
 import psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -13,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from community_flow.adapters.sql.away import StoreGone
 from community_flow.adapters.sql.keeping import Known
 from community_flow.adapters.sql.store import SqlDatabase
+from community_flow.domain.errors import FlowError
 from community_flow.ports.ingest import Kept, Meter, ReportStore, StoreAway, Submission
 
 MOST_REPORTS = 1_000
@@ -31,23 +34,43 @@ AWAY = (StoreGone, OperationalError, sqlite3.OperationalError, psycopg.Operation
 """The store itself: disk full, connection cut, server gone."""
 
 
+@dataclass(slots=True)
+class _Body:
+    """A submission, and what became of it."""
+
+    submission: Submission
+    kept: Kept | None = None
+    trouble: Exception | None = None
+
+    @property
+    def answer(self) -> Kept | FlowError:
+        if self.kept is not None:
+            return self.kept
+        away = StoreAway(
+            "The store cannot keep anything now (%(why)s): keep your reports and send them again.",
+            why=type(self.trouble).__name__,
+        )
+        away.__cause__ = self.trouble
+        return away
+
+
 class _Waiting:
-    """One request in the queue. ``turn`` is a lock that is held until its owner has something to do."""
+    """One thread in the queue, with one body or several. ``turn`` is a lock that is held until its owner has something
+    to do."""
 
-    __slots__ = ("kept", "leads", "since_s", "submission", "trouble", "turn")
+    __slots__ = ("bodies", "done", "leads", "since_s", "size", "turn")
 
-    def __init__(self, submission: Submission) -> None:
-        self.submission = submission
+    def __init__(self, submissions: Sequence[Submission]) -> None:
+        self.bodies = [_Body(each) for each in submissions]
+        self.size = sum(len(each.entries) for each in submissions)
         self.since_s = time.monotonic()
-        self.leads = False
-        self.kept: Kept | None = None
-        self.trouble: Exception | None = None
+        self.leads = self.done = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
     @property
-    def done(self) -> bool:
-        return self.kept is not None or self.trouble is not None
+    def is_large(self) -> bool:
+        return self.size > SMALL * len(self.bodies)
 
 
 class GroupCommit:
@@ -70,8 +93,10 @@ class GroupCommit:
         self._last_bodies, self._last_s = 0, 0.0
         self.groups = 0
 
-    def commit(self, submission: Submission) -> Kept:
-        mine = _Waiting(submission)
+    def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
+        if not submissions:
+            return []
+        mine = _Waiting(submissions)
         with self._lock:
             self._queue.append(mine)
             mine.leads, self._led = not self._led, True
@@ -79,13 +104,8 @@ class GroupCommit:
             mine.turn.acquire()
         if mine.leads:
             self._lead(mine)
-        if mine.kept is not None:
-            self.meter.observe("commit_seconds", time.monotonic() - mine.since_s)
-            return mine.kept
-        raise StoreAway(
-            "The store cannot keep anything now (%(why)s): keep your reports and send them again.",
-            why=type(mine.trouble).__name__,
-        ) from mine.trouble
+        self.meter.observe("commit_seconds", time.monotonic() - mine.since_s)
+        return [each.answer for each in mine.bodies]
 
     def waiting_s(self) -> float:
         """How long the oldest request has been waiting: what tells that more comes in than can be written."""
@@ -109,11 +129,13 @@ class GroupCommit:
 
     def _serve(self, group: Sequence[_Waiting], mine: _Waiting) -> None:
         try:
-            self._write(group)
+            self._write([body for each in group for body in each.bodies])
         finally:
             # Whatever went wrong, nobody may wait for ever.
             for each in group:
-                each.trouble = None if each.kept else each.trouble or RuntimeError("the writer broke off")
+                for body in each.bodies:
+                    body.trouble = None if body.kept else body.trouble or RuntimeError("the writer broke off")
+                each.done = True
                 if each is not mine:
                     each.turn.release()
 
@@ -131,8 +153,8 @@ class GroupCommit:
         with self._lock:
             group: list[_Waiting] = []
             size = 0
-            for each in sorted(self._queue, key=_is_large):
-                size += len(each.submission.entries)
+            for each in sorted(self._queue, key=attrgetter("is_large")):
+                size += each.size
                 if group and size > MOST_REPORTS:
                     break
                 group.append(each)
@@ -141,20 +163,20 @@ class GroupCommit:
             self.meter.put("commits_waiting", len(self._queue))
         return group
 
-    def _write(self, group: Sequence[_Waiting]) -> None:
+    def _write(self, bodies: Sequence[_Body]) -> None:
         self.groups += 1
         begun_s = time.monotonic()
-        submissions = [each.submission for each in group]
+        submissions = [each.submission for each in bodies]
         try:
             kept = self._keep(submissions)
         except TROUBLE as error:
-            self._fail(group, error)
+            self._fail(bodies, error)
             return
-        self._last_bodies, self._last_s = len(group), time.monotonic() - begun_s
+        self._last_bodies, self._last_s = len(bodies), time.monotonic() - begun_s
         self.meter.observe("commit_write_seconds", self._last_s)
         self.meter.observe("commit_group_reports", sum(len(each.entries) for each in submissions))
         self.after(submissions, kept)
-        for each, found in zip(group, kept, strict=True):
+        for each, found in zip(bodies, kept, strict=True):
             each.kept = found
 
     def _keep(self, submissions: Sequence[Submission]) -> list[Kept]:
@@ -180,15 +202,11 @@ class GroupCommit:
         with self.db.write_directly() as tx:
             return self.reports.keep(tx, submissions, careful=False)
 
-    def _fail(self, group: Sequence[_Waiting], error: Exception) -> None:
+    def _fail(self, bodies: Sequence[_Body], error: Exception) -> None:
         """One body that the store cannot take must not take the others with it: write each alone."""
-        if len(group) == 1 or isinstance(error, AWAY):
-            for each in group:
+        if len(bodies) == 1 or isinstance(error, AWAY):
+            for each in bodies:
                 each.trouble = error
             return
-        for each in group:
+        for each in bodies:
             self._write([each])
-
-
-def _is_large(each: _Waiting) -> bool:
-    return len(each.submission.entries) > SMALL

@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
+from community_flow.adapters.sql.driver import batched
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.queries_registry import CHUNK, batched
+from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_flow import passages, visits
 from community_flow.adapters.sql.tables_gate import guard_pins, guard_shifts

@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, Row, select, update
 
+from community_flow.adapters.sql.driver import batched
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.queries_registry import CHUNK, batched
+from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.store import insert_ignore
 from community_flow.adapters.sql.tables_registry import passes
 from community_flow.domain.scope import Scope

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, insert, or_, select
 
+from community_flow.adapters.sql.driver import batched
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.queries_registry import CHUNK, batched
+from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_registry import current, people
 from community_flow.domain.places import Household, Person

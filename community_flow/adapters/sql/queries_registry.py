@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, and_, delete, func, insert, select
 
+from community_flow.adapters.sql.driver import batched
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_registry import communities, current, journal
@@ -155,10 +156,3 @@ def _state(kind: str, history: Sequence[tuple[int, Any]], now_ms: int) -> dict[s
         return None if due is None else {"since_ms": due, "data": {}, "due_ms": due, "owner": None}
     since_ms, data = past[-1]
     return {"since_ms": since_ms, "data": data, "due_ms": due, "owner": data.get(OWNER_FIELD.get(kind, ""))}
-
-
-def batched(values: Sequence[T], size: int) -> Iterator[list[T]]:
-    """Pieces of at most ``size``."""
-    left = iter(values)
-    while piece := list(islice(left, size)):
-        yield piece

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 
+from community_flow.adapters.sql.driver import batched
 from community_flow.adapters.sql.metadata import within
-from community_flow.adapters.sql.queries_registry import batched
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_cases import cases, decisions, notices, openings, orders
 from community_flow.adapters.sql.tables_flow import passages, visits

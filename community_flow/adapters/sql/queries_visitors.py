@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, case, func, select
 
-from community_flow.adapters.sql.queries_registry import CHUNK, batched
+from community_flow.adapters.sql.driver import batched
+from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.tables_flow import visits
 from community_flow.ports.visitors import Stay
 
