@@ -26,11 +26,17 @@ METHODS: dict[int, Literal["rotating", "card"]] = {
 
 
 def method_of(text: str) -> Literal["rotating", "card"] | None:
-    """What kind of pass ``text`` is, or None; the first three letters of base45 hold the first two bytes."""
+    """What kind of pass ``text`` is, or None for what no gate could read: base45 in groups of three letters."""
     if len(text) != LENGTH or not text.startswith(PREFIX) or any(letter not in ALPHABET for letter in text):
         return None
-    first = sum(ALPHABET.index(letter) * 45**place for place, letter in enumerate(text[4:7]))
-    return METHODS.get(first >> 8)
+    groups = [_number(text[at : at + 3]) for at in range(len(PREFIX), LENGTH, 3)]
+    if any(group > 0xFFFF for group in groups) or groups[-1] > 0xFF:
+        return None
+    return METHODS.get(groups[0] >> 8)
+
+
+def _number(letters: str) -> int:
+    return sum(ALPHABET.index(letter) * 45**place for place, letter in enumerate(letters))
 
 
 def reader() -> Callable[[Picture], list[str]]:

@@ -39,6 +39,20 @@ OLDEST_S, NEWEST_S = -45, 15
 
 CARD_DAYS = 730
 GRACE_DAYS = 14
+SMALL_ORDER = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    )
+)
+"""Ed25519 keys, without their sign bit, under which one signature fits many messages: whoever registers such a key
+has a pass that everybody can make. OpenSSL and WebCrypto take them."""
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -187,8 +201,23 @@ def clock_good(token: Token, at_ms: int) -> bool:
     return OLDEST_S * 1000 <= ahead_ms <= NEWEST_S * 1000
 
 
+def key_good(public: bytes) -> bool:
+    """Whether a phone may register this public key: 32 bytes of Ed25519 that stand for one signer, or a P-256 point."""
+    if len(public) != 65:
+        return len(public) == 32 and not _many_signers(public)
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
+    except ValueError:
+        return False
+    return True
+
+
+def _many_signers(public: bytes) -> bool:
+    return public[:31] + bytes([public[31] & 0x7F]) in SMALL_ORDER
+
+
 def _ed25519_good(public: bytes, signature: bytes, message: bytes) -> bool:
-    if len(public) != 32:
+    if len(public) != 32 or _many_signers(public):
         return False
     try:
         _ed25519_key(public).verify(signature, message)

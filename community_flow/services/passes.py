@@ -99,7 +99,7 @@ class Passes:
 
     def add_phone(self, tx: Transaction, scope: Scope, person: str, public_key: bytes) -> Issued:
         """A phone pass: rotating codes signed by a key that never leaves the phone."""
-        if len(public_key) not in (32, 65):
+        if not cf1.key_good(public_key):
             raise Invalid("A phone's public key has 32 bytes (Ed25519) or 65 (P-256).", field="public_key")
         community, state = self._holder(tx, scope, person)
         now_ms = self.clock.now_ms()

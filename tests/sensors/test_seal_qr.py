@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from community_flow.domain import passes
 from community_flow.domain.sealing import open_sealed, public_bytes
 from sensors.qr import Shown, method_of, reader
 from sensors.seal import IngestKey, SealTrouble, seal, seal_with
+from tests.mutants import mutants
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "seal.json").read_text())
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -80,6 +82,24 @@ def test_the_method_follows_from_the_type_of_the_pass(kind: passes.Type) -> None
 )
 def test_what_is_no_pass_is_not_read(text: str) -> None:
     assert method_of(text) is None
+
+
+def test_the_edge_reads_of_every_vector_what_the_server_reads() -> None:
+    cases = json.loads((Path(__file__).parents[1] / "vectors" / "passes.json").read_text())["cases"]
+    for case in cases:
+        kind = case["expect"].get("type")
+        assert method_of(case["text"]) == (None if kind is None else "card" if kind == 0x21 else "rotating"), case[
+            "why"
+        ]
+
+
+def test_the_edge_reads_of_changed_passes_what_the_server_reads() -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)
+    for code in mutants(seed, 2_000):
+        token = passes.decode(code)
+        kind = None if isinstance(token, passes.Fault) else "card" if token.is_card else "rotating"
+        assert method_of(code) == kind, code
 
 
 def test_a_code_held_before_the_camera_is_shown_once() -> None:

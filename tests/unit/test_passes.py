@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -104,42 +103,18 @@ def test_base45_refuses_every_other_spelling(spelled: str) -> None:
         base45.decode(spelled)
 
 
-def test_thousands_of_mutated_codes_give_typed_answers_and_never_a_good_one() -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    rng = random.Random(seed)
-    good = [case["text"] for case in VECTORS["cases"] if case["expect"].get("proof") == "good"]
-    genuine = set(good)
-    record = make_passes.credential()
-    credential = passes.Credential(raw(record["key"]), frozenset(passes.Type))
-    for _ in range(4_000):
-        code = mutated(rng, rng.choice(good))
-        if code in genuine:
-            continue
-        token = passes.decode(code)
-        if isinstance(token, passes.Fault):
-            continue
-        proof = (
-            passes.prove_card(token, HOME, KEYS) if token.is_card else passes.prove_rotating(token, HOME, credential)
-        )
-        assert proof is not passes.Proof.GOOD, f"seed {seed}: {code!r}"
+@pytest.mark.parametrize("key", sorted(passes.SMALL_ORDER), ids=lambda key: key[:2].hex())
+def test_a_key_that_fits_every_signature_is_nobodys(key: bytes) -> None:
+    # OpenSSL takes the signature of each such vector (make_passes: taken_by_openssl); a phone may not register the key.
+    for sign in (0, 0x80):
+        assert not passes.key_good(key[:31] + bytes([key[31] | sign]))
 
 
-def mutated(rng: random.Random, code: str) -> str:
-    letters = list(code)
-    for _ in range(rng.choice((1, 1, 1, 2, 5))):
-        at = rng.randrange(len(letters))
-        match rng.randrange(4):
-            case 0:
-                letters[at] = rng.choice(base45.ALPHABET)
-            case 1:
-                letters[at] = chr(rng.randrange(0x2000))
-            case 2:
-                other = rng.randrange(len(letters))
-                letters[at], letters[other] = letters[other], letters[at]
-            case _:
-                del letters[at]
-                letters.append(rng.choice(base45.ALPHABET))
-    return "".join(letters)
+def test_a_phone_registers_a_point_of_either_curve_and_nothing_else() -> None:
+    assert passes.key_good(public(make_passes.PHONE))
+    assert passes.key_good(public(make_passes.PHONE_P256))
+    for bad in (b"", bytes(31), bytes(64), b"\x04" + b"\x01" * 64, b"\x02" + public(make_passes.PHONE_P256)[1:33]):
+        assert not passes.key_good(bad)
 
 
 def test_references_differ_between_passes_cards_and_communities() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from community_flow.domain import base45, passes
 from community_flow.domain.sealing import raw, text
@@ -26,6 +28,7 @@ CARD_KEYS = [
     passes.CardKey(OTHER, 2, public(OTHER_CARD)),
     passes.CardKey(OTHER, 7, public(OTHER_CARD)),
 ]
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
 Case = dict[str, Any]
 
 
@@ -143,6 +146,41 @@ def p256_spellings() -> Iterator[Case]:
         yield {"why": f"P-256 {why}", "text": phone(PHONE_P256), "credential": record, "at_ms": NOW_MS}
 
 
+def keys_of_many_signers() -> Iterator[Case]:
+    """Keys of small order under a signature that nobody made and that OpenSSL would take."""
+    for bare in sorted(passes.SMALL_ORDER):
+        for sign in (0, 0x80):
+            key = bare[:31] + bytes([bare[31] | sign])
+            why = f"Ed25519, a key of small order {bare[:2].hex()}{sign:02x}"
+            yield {"why": why, "text": taken_by_openssl(key), "credential": credential() | {"key": text(key)}}
+
+
+def taken_by_openssl(key: bytes) -> str:
+    nobodys = b"\x01" + bytes(63)
+    loaded = Ed25519PublicKey.from_public_bytes(key)
+    for second in range(1000):
+        head = passes.Token(passes.Type.ED25519, handle("phone"), b"", token_s=second).head
+        try:
+            loaded.verify(nobodys, passes.signed_bytes(HOME, head))
+        except InvalidSignature:
+            continue
+        return text_of(head, nobodys)
+    raise AssertionError("this key is not of small order")
+
+
+def ed25519_spellings() -> Iterator[Case]:
+    """Other spellings of a good signature: S beyond the order, R as a number beyond the field."""
+    for code, more in ((card(), {}), (phone(), {"credential": credential(), "at_ms": NOW_MS})):
+        good = passes.decode(code)
+        assert isinstance(good, passes.Token)
+        r, s = good.signature[:32], int.from_bytes(good.signature[32:], "little")
+        for times in (1, 2, 14):
+            spelled = r + (s + times * ED25519_ORDER).to_bytes(32, "little")
+            yield {"why": f"S + {times} L, type {good.type:#x}", "text": text_of(good.head, spelled)} | more
+        flipped = r[:31] + bytes([r[31] ^ 0x80]) + good.signature[32:]
+        yield {"why": f"the sign of R turned, type {good.type:#x}", "text": text_of(good.head, flipped)} | more
+
+
 def texts() -> Iterator[Case]:
     good = card()
     spaced = next(code for number in range(500) if " " in (code := card(label=f"space{number}")))
@@ -197,7 +235,7 @@ def expected(case: Case) -> Case:
 
 
 def body() -> dict[str, Any]:
-    cases = [*good_cards(), *bad_cards(), *rotating(), *texts()]
+    cases = [*good_cards(), *bad_cards(), *rotating(), *keys_of_many_signers(), *ed25519_spellings(), *texts()]
     key = MADE.bytes("community key", 32)
     return {
         "community": text(HOME),

@@ -1,10 +1,27 @@
 // Ed25519 and P-256. WebCrypto first; browsers without its Ed25519 use the kept library.
 
+import { toHex } from "./bytes.js";
+
 let native = null;
+
+// Keys, without their sign bit, under which one signature fits many messages (see the Python twin, domain/passes.py).
+const SMALL_ORDER = new Set([
+  "0".repeat(64),
+  "01" + "0".repeat(62),
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  ...["ec", "ed", "ee"].map((first) => first + "f".repeat(60) + "7f"),
+]);
+
+function manySigners(key) {
+  const bare = Uint8Array.from(key);
+  bare[31] &= 0x7f;
+  return SMALL_ORDER.has(toHex(bare));
+}
 
 /** Whether `signature` over `message` is by the holder of `key` (32 bytes). Never throws. */
 export async function ed25519Good(key, signature, message) {
-  if (key.length !== 32 || signature.length !== 64) return false;
+  if (key.length !== 32 || signature.length !== 64 || manySigners(key)) return false;
   native ??= await hasNative();
   return native ? nativeGood(key, signature, message) : libraryGood(key, signature, message);
 }
