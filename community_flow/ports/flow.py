@@ -156,9 +156,12 @@ class FoldQueue(Protocol):
         """Communities with something to fold."""
         ...
 
-    def take(self, tx: Transaction, community: str, subjects: int, kin: Kin) -> list[Mark]:
+    def take(
+        self, tx: Transaction, community: str, subjects: int, kin: Kin, without: Collection[str] = ()
+    ) -> list[Mark]:
         """Remove the marks of the next few subjects, and of all their kin, and give them: one per subject, from its
-        least to its greatest key; of a gate and direction the earliest, each as it is.
+        least to its greatest key; of a gate and direction the earliest, each as it is. Subjects ``without``, and those
+        who have one of them as kin, stay.
 
         While marks of the journal wait, only those are taken. Whoever reads the journal before the marks so knows of
         every subject which of its time the journal has changed, and never folds one part of a change without the other.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from community_flow.domain.journal import Journal
@@ -20,7 +20,8 @@ from community_flow.domain.rulebook import Rulebook
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.flow import AfterFold, Changed, FoldQueue, FoldReports, FoldRows, Replacement
 from community_flow.ports.fold_bulk import FoldBulk
-from community_flow.ports.ingest import Signals
+from community_flow.ports.ingest import Signals, StoreAway
+from community_flow.services.fold_aside import Aside
 from community_flow.services.fold_bulk import BulkFold
 from community_flow.services.fold_ledger import FOREVER_MS, LedgerFold, Touched
 from community_flow.services.fold_people import PeopleFold
@@ -49,6 +50,14 @@ class _CheckedError(Exception):
     def __init__(self, differing: list[str]) -> None:
         super().__init__(differing)
         self.differing = differing
+
+
+class FoldError(Exception):
+    """What was marked of these subjects cannot be folded; the cause says why. Nothing of it was kept."""
+
+    def __init__(self, subjects: frozenset[str]) -> None:
+        super().__init__(f"{len(subjects)} subjects")
+        self.subjects = subjects
 
 
 class Flow:
@@ -86,30 +95,46 @@ class Flow:
         slice_s: float = LIVE_SLICE_S,
         stop: Callable[[], bool] = lambda: False,
         rest: Callable[[float], object] = lambda took_s: None,
+        without: Collection[str] = (),
+        most: int = MOST_SUBJECTS,
     ) -> int:
         """Fold one community in slices of about ``slice_s`` until all that was marked before is folded (or ``stop``, or
-        another folds); ``rest`` is called after each slice with how long that took."""
-        slices, subjects = 0, self._subjects.get(community, LEAST_SUBJECTS)
+        another folds); ``rest`` is called after each slice with how long that took. Subjects ``without`` are left
+        alone, and at ``most`` so many are folded in a slice. Raises FoldError with the subjects of a slice that cannot
+        be folded."""
+        slices, subjects = 0, min(most, self._subjects.get(community, LEAST_SUBJECTS))
         while not stop():
-            with self.db.write() as tx:
-                begun = time.perf_counter()  # how long others were before us says nothing about our slices
-                if not self.queue.lock(tx, community):
-                    break
-                changed = self._slice(tx, community, subjects)
+            changed, begun = self._turn(community, subjects, without)
             if changed is None:
                 break
             slices += 1
             self.signals.bump(community)
             took_s = time.perf_counter() - begun
             if took_s < slice_s / 2:
-                subjects = min(MOST_SUBJECTS, subjects * 2)
+                subjects = min(most, subjects * 2)
             elif took_s > slice_s:
-                subjects = max(LEAST_SUBJECTS, subjects // 2)
+                subjects = min(most, max(LEAST_SUBJECTS, subjects // 2))
             self._subjects[community] = subjects
             if not changed.waits:
                 break  # what came meanwhile is folded together after a rest
             rest(took_s)
         return slices
+
+    def _turn(self, community: str, subjects: int, without: Collection[str]) -> tuple[Changed | None, float]:
+        """One slice, and when it began: how long others were before us says nothing about our slices."""
+        taken: list[Mark] = []
+        try:
+            with self.db.write() as tx:
+                begun = time.perf_counter()
+                if not self.queue.lock(tx, community):
+                    return None, begun
+                return self._slice(tx, community, subjects, without, taken), begun
+        except StoreAway:
+            raise
+        except Exception as error:
+            if not taken:
+                raise
+            raise FoldError(frozenset(mark.subject for mark in taken)) from error
 
     def rules(self, tx: Transaction, community: str) -> Rulebook:
         """The journal compiled; kept until somebody writes to it."""
@@ -154,12 +179,17 @@ class Flow:
         """Table → (rows, their sum): equal when everything derived is equal."""
         return self._bulk.fingerprint(tx, community)
 
-    def _slice(self, tx: Transaction, community: str, subjects: int, *, hooks: bool = True) -> Changed | None:
-        """Fold the marks of the next subjects; None when there are none."""
+    def _slice(
+        self, tx: Transaction, community: str, subjects: int, without: Collection[str] = (),
+        taken: list[Mark] | None = None, *, hooks: bool = True,
+    ) -> Changed | None:  # fmt: skip
+        """Fold the marks of the next subjects, which are put into ``taken``; None when there are none."""
         rules = self.rules(tx, community)  # before the marks: what it says of changes, they say too
-        marks = self.queue.take(tx, community, subjects, rules.kin)
+        marks = self.queue.take(tx, community, subjects, rules.kin, without)
         if not marks:
             return None
+        if taken is not None:
+            taken += marks
         newest_ms = self.reports.newest_ms(tx, community)
         changed = Changed(community, waits=len(marks) >= subjects or any(map(_leads_on, marks)))
         if newest_ms is not None:
@@ -300,6 +330,7 @@ class FoldWorker:
     ) -> None:
         """``crowded`` says whether others waited for the writer while a slice was written."""
         self.flow, self.signals, self.pause_s, self.crowded = flow, signals, pause_s, crowded
+        self.aside = Aside()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -341,4 +372,16 @@ class FoldWorker:
         """The number of slices that were folded."""
         with self.flow.db.read() as tx:
             waiting = self.flow.queue.waiting(tx)
-        return sum(self.flow.fold(each, stop=self._ending.is_set, rest=self._rest) for each in waiting)
+        return sum(map(self._fold, waiting))
+
+    def _fold(self, community: str) -> int:
+        """Fold a community; a subject on which that fails is found by folding one at a time, and left alone."""
+        most = MOST_SUBJECTS
+        while True:
+            try:
+                without = self.aside.names(community)
+                return self.flow.fold(community, stop=self._ending.is_set, rest=self._rest, without=without, most=most)
+            except FoldError as error:
+                if most == 1 and not self.aside.add(community, error.subjects, error.__cause__ or error):
+                    raise
+                most = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from flask import Flask
@@ -53,8 +54,8 @@ def _counted(core: Core, queue: FoldQueue) -> FoldQueue:
     """The queue, with a tally of the marks that are taken from it for /metrics."""
     take, meter = queue.take, core.traffic.meter
 
-    def counted(tx: Transaction, community: str, subjects: int, kin: Kin) -> list[Mark]:
-        marks = take(tx, community, subjects, kin)
+    def counted(tx: Transaction, community: str, subjects: int, kin: Kin, without: Collection[str] = ()) -> list[Mark]:
+        marks = take(tx, community, subjects, kin, without)
         meter.add("fold_marks_total", len(marks))
         return marks
 

@@ -10,10 +10,13 @@ from community_flow.domain.marks import Mark
 from community_flow.domain.passages import GREATEST_KEY, LEAST_KEY
 from community_flow.domain.places import Device, Gate, Household, Pass, Person, Zone
 from community_flow.ports.flow import Changed
+from community_flow.services.flow import FoldError, FoldWorker
+from community_flow.services.fold_aside import AGAIN_S, Aside
 from community_flow.services.registry import Change
 from community_flow.wiring.core import Core
 from tests.factories import small_community
 from tests.fakes_flow import CAMERA, DAY_MS, MORNING_MS, FlowKit, correction, count, identity, report, scan
+from tests.services import wait_until
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -235,12 +238,37 @@ def test_a_fold_that_fails_leaves_its_marks_and_nothing_else(kit: FlowKit) -> No
 
     kit.flow.after_fold.append(fail)
     kit.keep([scan(T, CARD)])
-    with pytest.raises(RuntimeError, match="hook"):
+    with pytest.raises(FoldError) as failed:
         kit.flow.drain()
+    assert failed.value.subjects == {CARD}
+    assert str(failed.value.__cause__) == "hook"
     assert kit.listed("passages") == []
     kit.flow.after_fold.clear()
     kit.flow.drain()
     assert len(kit.listed("passages")) == 1
+
+
+def test_one_subject_that_cannot_be_folded_holds_nobody_else_up(kit: FlowKit) -> None:
+    broken, now_s = [True], [0.0]
+
+    def fail(_: object, changed: Changed) -> None:
+        if broken and any(row.person == LIN for row in changed.added.passages):
+            raise RuntimeError("an error of ours")
+
+    kit.flow.after_fold.append(fail)
+    worker = FoldWorker(kit.flow, kit.signals, pause_s=0.05)
+    worker.aside = Aside(lambda: now_s[0])
+    kit.keep([scan(T, CARD), scan(T, WANG, "west"), count(T)])
+    worker.start()
+    wait_until(lambda: len(kit.listed("passages")) == 1, "the other's passage")
+    kit.keep([scan(T + HOUR_MS, CARD, direction="out"), scan(T + HOUR_MS, WANG, "west", direction="out")])
+    wait_until(lambda: len(kit.listed("passages")) == 2, "the other's next passage")
+    assert {row.person for row in kit.listed("passages")} == {WANG}
+    broken.clear()
+    now_s[0] += AGAIN_S + 1
+    wait_until(lambda: len(kit.listed("passages")) == 4, "what could not be folded before")
+    worker.stop()
+    assert kit.flow.check("garden") == []
 
 
 def test_what_a_hook_writes_is_written_once_whatever_happens(kit: FlowKit) -> None:
@@ -261,7 +289,7 @@ def test_what_a_hook_writes_is_written_once_whatever_happens(kit: FlowKit) -> No
     kit.flow.after_fold += [tell, fail_once]
     first, second = scan(T, CARD), scan(T + HOUR_MS, CARD, direction="out")
     kit.keep([first])
-    with pytest.raises(RuntimeError, match="killed"):
+    with pytest.raises(FoldError):
         kit.flow.drain()
     kit.fold(second, first)
     kit.fold(first, second)

@@ -77,8 +77,10 @@ class SqlFoldQueue:
     def waiting(self, tx: Connection) -> list[str]:
         return [row[0] for row in _COMMUNITIES.rows(tx)]
 
-    def take(self, tx: Connection, community: str, subjects: int, kin: Kin) -> list[Mark]:
-        names = self._next(tx, community, subjects, kin)
+    def take(
+        self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str] = ()
+    ) -> list[Mark]:
+        names = self._next(tx, community, subjects, kin, without)
         crowded = self._crowded(tx, community, [name for name in names if name.startswith(GATE)])
         taken: dict[str, Mark] = {}
         sides: list[Mark] = []
@@ -102,11 +104,16 @@ class SqlFoldQueue:
     def _earliest(self, tx: Connection, community: str, side: str) -> list[Mark]:
         return [Mark(*row) for row in _TAKE_SIDE.rows(tx, community=community, side=side)]
 
-    def _next(self, tx: Connection, community: str, subjects: int, kin: Kin) -> list[str]:
+    def _next(self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str]) -> list[str]:
         asked = {"community": community, "most": 4 * subjects}
-        names = _OF_JOURNAL.rows(tx, **asked) or _OF_ALL.rows(tx, **asked)
+        if without:
+            left = _WAITING.where(d.subject.not_in(without))
+            names = list(tx.execute(left.where(d.subject.startswith(JOURNAL)), asked)) or list(tx.execute(left, asked))
+        else:
+            names = _OF_JOURNAL.rows(tx, **asked) or _OF_ALL.rows(tx, **asked)
         first = list(dict.fromkeys(name for (name,) in names))[:subjects]
-        return list(dict.fromkeys(other for name in first for other in sorted(kin(name))))
+        groups = [sorted(kin(name)) for name in first]
+        return list(dict.fromkeys(other for group in groups if not set(without).intersection(group) for other in group))
 
     def put(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
         rows = [
