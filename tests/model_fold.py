@@ -293,8 +293,11 @@ class Model:
                     outings.setdefault((person.household, day), []).append(first)
         found = set()
         for (household, _), rows in outings.items():
-            state = self.state("household", household, max(row["t_ms"] for row in rows))
-            if state and state.quota_per_day is not None and len(rows) > state.quota_per_day:
+            last_ms = max(row["t_ms"] for row in rows)
+            state, whole = self.state("household", household, last_ms), self.state("community", "garden", last_ms)
+            quota = whole.quota_per_day if state and state.quota_per_day is None and whole else None
+            quota = state.quota_per_day if state and state.quota_per_day is not None else quota
+            if quota is not None and len(rows) > quota:
                 found.add(("quota", f"quota:{household}", frozenset(triple(row) for row in rows)))
         return found
 

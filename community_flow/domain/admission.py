@@ -14,6 +14,7 @@ import msgspec
 
 from community_flow.domain.gate_table import DEAD_MS, Record
 from community_flow.domain.passes import EPOCH_S, GRACE_DAYS, Fault, Proof
+from community_flow.domain.places import Passback, Passing, Rule, Windows
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -49,13 +50,21 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where and when. ``names`` are the community's gates for a sentence that sends somebody to the right one."""
+    """Where and when. ``names`` are the community's gates for a sentence that sends somebody to the right one.
+
+    ``windows`` are the gate's own hours, ``rules`` the community's by pass type, ``quota`` that of every household
+    that has none of its own.
+    """
 
     gate: str
     direction: Literal["in", "out"]
     at_ms: int
     utc_offset_min: int = 0
-    passback: Literal["off", "soft", "hard"] = "off"
+    passback: Passback = "off"
+    exits: Passing = "scanned"
+    windows: Windows = ()
+    rules: dict[str, Rule] = {}
+    quota: int | None = None
     free_flow: bool = False
     online: bool = True
     list_age_ms: int = 0
@@ -89,7 +98,12 @@ SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
         "系统显示已在内，请核对本人",
         "On record as inside: please check who this is",
     ),
-    "not_ours": ("check", "unknown", "这不是社区通行码", "This is not a community pass"),
+    "not_ours": (
+        "check",
+        "unknown",
+        "这不是社区通行码，请出示通行码或登记",
+        "Not a community pass: show one or register",
+    ),
     "unknown": (
         "check",
         "unknown",
@@ -124,7 +138,12 @@ SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
         "此码被人复制，已停用，请到服务台换发",
         "This pass was copied and is blocked: get a new one",
     ),
-    "forged": ("stop", "forged", "验证不通过，不是本社区签发的通行码", "Not a genuine pass of this community"),
+    "forged": (
+        "stop",
+        "forged",
+        "不是本社区签发的通行码，请到服务台办理",
+        "Not a genuine pass of this community: get one at the desk",
+    ),
     "wrong_community": (
         "check",
         "wrong_community",
@@ -138,7 +157,7 @@ SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
         "{date} 已到期，宽限期内，请尽快续期",
         "Expired on {date}, still in its grace: renew it soon",
     ),
-    "not_yet": ("check", "not_yet", "{date} 起生效", "Valid from {date}"),
+    "not_yet": ("check", "not_yet", "{date} 起生效，请届时再来", "Valid from {date}: please come back then"),
     "wrong_gate": ("check", "wrong_gate", "请走{gates}", "Please use {gates}"),
     "no_gate": (
         "check",
@@ -146,8 +165,24 @@ SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
         "未开通任何出入口，请到服务台",
         "Not set up for any gate: please ask at the desk",
     ),
-    "quota": ("check", "quota", "本户今日 {n} 次出行已用完", "The household has used its {n} outings of today"),
-    "time_window": ("check", "time_window", "可通行时段：{windows}", "This pass is good {windows}"),
+    "quota": (
+        "check",
+        "quota",
+        "本户今日 {n} 次出行已用完，请明日再出行",
+        "The household used its {n} outings of today: go out tomorrow",
+    ),
+    "time_window": (
+        "check",
+        "time_window",
+        "可通行时段 {windows}，请届时再来",
+        "This pass is good {windows}: please come then",
+    ),
+    "gate_closed": (
+        "check",
+        "time_window",
+        "此门 {windows} 开放，请走其他门或届时再来",
+        "This gate is open {windows}: use another or come then",
+    ),
     "zone_full": ("check", "zone_full", "里面人已满，请稍候", "It is full inside: please wait a moment"),
     "hold": ("check", "hold", "请到服务台", "Please go to the desk"),
     "replayed": (
@@ -164,6 +199,10 @@ SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
     ),
     "undecided": ("check", "undecided", "尚未处理", "Not decided yet"),
 }
+
+
+EVERYTHING = Rule()
+"""What a type without a rule may do."""
 
 
 def evaluate(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision:
@@ -236,16 +275,26 @@ def _end_ms(shown: Shown, record: Record, gate: Gate) -> int | None:
 
 
 def _rule(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
-    """The pass's own gates, hours and outings."""
+    """Outings; gates and hours of the pass, else of its type; then the gate's own hours."""
     assert record is not None
     if gate.direction == "out":
-        used_up = record.quota is not None and state.fresh and state.used is not None and state.used >= record.quota
-        return _say("quota", n=str(record.quota)) if used_up else None
-    if record.gates is not None and gate.gate not in record.gates:
-        return _list_gates(record.gates, gate)
-    if record.windows and not any(_within(window, gate) for window in record.windows):
-        return _say("time_window", windows=", ".join(f"{start}–{end}" for start, end in record.windows))
-    return None
+        return _outings(record, gate, state)
+    rule = gate.rules.get(record.type, EVERYTHING)
+    gates = rule.gates if record.gates is None else record.gates
+    if gates is not None and gate.gate not in gates:
+        return _list_gates(gates, gate)
+    windows = record.windows or rule.windows
+    if not _open(windows, gate):
+        return _say("time_window", windows=_hours(windows))
+    return None if _open(gate.windows, gate) else _say("gate_closed", windows=_hours(gate.windows))
+
+
+def _outings(record: Record, gate: Gate, state: State) -> Decision | None:
+    """The household's number, else the community's; where the way out is free, nobody is asked."""
+    quota = gate.quota if record.quota is None and record.household is not None else record.quota
+    if quota is None or gate.exits == "free" or not state.fresh or state.used is None or state.used < quota:
+        return None
+    return _say("quota", n=str(quota))
 
 
 def _surroundings(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
@@ -288,6 +337,14 @@ def _list_gates(gates: tuple[str, ...], gate: Gate) -> Decision:
     return Decision(
         decision, reason, _fill(zh, {"gates": listed("zh", "、")}), _fill(en, {"gates": listed("en", ", ")})
     )
+
+
+def _open(windows: Windows, gate: Gate) -> bool:
+    return not windows or any(_within(window, gate) for window in windows)
+
+
+def _hours(windows: Windows) -> str:
+    return ", ".join(f"{start}–{end}" for start, end in windows)
 
 
 def _within(window: tuple[str, str], gate: Gate) -> bool:

@@ -12,6 +12,9 @@ import msgspec
 OUTSIDE = "outside"
 """The zone beyond every outermost gate. It exists implicitly in every community."""
 
+Windows = tuple[tuple[str, str], ...]
+"""Hours of the local day as (from, until), HH:MM; until is not included, and a window may cross midnight."""
+
 Names = dict[str, str]
 """A place's name by language, for example {"zh": "东门", "en": "East gate"}; at least one."""
 
@@ -39,6 +42,8 @@ class Community(_Data, frozen=True, kw_only=True):
     timezone: str = "Asia/Shanghai"
     cutoff_hour: int = 0
     language: Literal["zh", "en"] = "zh"
+    quota_per_day: int | None = None
+    """Outings a day of every household that has no number of its own."""
 
 
 class Zone(_Data, frozen=True, kw_only=True):
@@ -59,6 +64,8 @@ class Gate(_Data, frozen=True, kw_only=True):
     lane: Lane = "foot"
     dedup_window_s: int = 30
     passback: Passback = "soft"
+    windows: Windows = ()
+    """When people are let in here; empty means always. Whoever leaves is not asked."""
     walk: dict[str, int] = {}
     error_rate: float = 0.03
 
@@ -96,7 +103,14 @@ class Pass(_Data, frozen=True, kw_only=True):
     from_ms: int | None = None
     until_ms: int | None = None
     gates: tuple[str, ...] | None = None
-    windows: tuple[tuple[str, str], ...] = ()
+    windows: Windows = ()
+
+
+class Rule(_Data, frozen=True, kw_only=True):
+    """Entity = a pass type: what passes of the type may do where they say nothing themselves."""
+
+    gates: tuple[str, ...] | None = None
+    windows: Windows = ()
 
 
 class Hold(_Data, frozen=True, kw_only=True):
@@ -124,6 +138,7 @@ KINDS: dict[str, type[_Data]] = {
     "household": Household,
     "person": Person,
     "pass": Pass,
+    "rule": Rule,
     "hold": Hold,
     "device": Device,
 }

@@ -193,9 +193,12 @@ class Rulebook:
         return self.places((day - 719_163) * 86_400_000 + 43_200_000).day_span_ms(day)
 
     def quota(self, household: str, t_ms: int) -> int | None:
-        """How many outings a day the household may have."""
+        """How many outings a day the household may have: its own number, else the community's."""
         state: Household | None = self.journal.at("household", household, t_ms)
-        return None if state is None else state.quota_per_day
+        if state is None or state.quota_per_day is not None:
+            return None if state is None else state.quota_per_day
+        community: Community | None = self.journal.at("community", self.journal.community, t_ms)
+        return None if community is None else community.quota_per_day
 
     @cached_property
     def members(self) -> dict[str, frozenset[str]]:
@@ -208,13 +211,18 @@ class Rulebook:
                     found[state.household].add(person)
         return {household: frozenset(people) for household, people in found.items()}
 
+    def _limits(self, kind: str, entity: str) -> bool:
+        """Whether any row, at any time, gives it a number of outings."""
+        states: list[Any] = self.journal.timeline(kind, entity).states
+        return any(state is not None and state.quota_per_day is not None for state in states)
+
     @cached_property
     def quota_households(self) -> dict[str, frozenset[str]]:
         """Person → households with a quota, at any time, that the person ever belonged to."""
         found: dict[str, set[str]] = defaultdict(set)
+        everywhere = self._limits("community", self.journal.community)
         for household in self.journal.entities("household"):
-            states: list[Any] = self.journal.timeline("household", household).states
-            if any(state is not None and state.quota_per_day is not None for state in states):
+            if everywhere or self._limits("household", household):
                 for person in self.members.get(household, ()):
                     found[person].add(household)
         return {person: frozenset(households) for person, households in found.items()}

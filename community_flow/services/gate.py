@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -178,12 +179,13 @@ class GateDesk:
             kind: {
                 entity: msgspec.to_builtins(state) for _, entity, state in self.registry.store.current(tx, scope, kind)
             }
-            for kind in ("gate", "zone")
+            for kind in ("gate", "zone", "rule")
         }
         kid, key = self.ingest.public()
         return {
             "community": trusted.community, "names": data.names, "timezone": data.timezone, "language": data.language,
             "gate": self._gate_of(tx, trusted), "gates": places["gate"], "zones": places["zone"],
+            "rules": places["rule"], "quota": data.quota_per_day,
             "card_keys": self._card_keys(tx),
             "ingest": {"kid": kid, "key": text(key)},
         }  # fmt: skip
@@ -262,20 +264,25 @@ class GateDesk:
         return shown
 
     def _used(self, tx: Transaction, trusted: Trusted, gates: Mapping[str, Gate], now_ms: int) -> dict[str, int]:
-        """Outings of the day by household, of those households that have a quota."""
+        """Outings of the day by household, where they are limited.
+
+        Of those that only the community limits, no more than those who have used theirs: thousands of households
+        otherwise come to every phone every few seconds.
+        """
         scope = Scope.system({trusted.community})
-        rows = self.registry.store.current(tx, scope, "household")
-        limited = [household for _, household, state in rows if state.quota_per_day is not None]
+        community = self.registry.communities(tx, scope)[trusted.community]
+        own = {entity: state.quota_per_day for _, entity, state in self.registry.store.current(tx, scope, "household")}
+        quotas = {entity: community.quota_per_day if quota is None else quota for entity, quota in own.items()}
+        limited = [household for household, quota in quotas.items() if quota is not None]
         if not limited:
             return {}
         home = {person: state.household for _, person, state in self.registry.owned(tx, scope, "person", limited)}
         border = {name for name, gate in gates.items() if gate.outer == OUTSIDE}
-        start_ms = day_start_ms(self.registry.communities(tx, scope)[trusted.community], now_ms)
-        used: dict[str, int] = {}
-        for person, count in self.reader.outings(tx, scope, home, border, start_ms).items():
-            token = self.records.household_token(tx, trusted.community, home[person])
-            used[token] = used.get(token, 0) + count
-        return used
+        used: Counter[str] = Counter()
+        for person, count in self.reader.outings(tx, scope, home, border, day_start_ms(community, now_ms)).items():
+            used[home[person]] += count
+        told = [each for each, count in used.items() if own[each] is not None or count >= (quotas[each] or 0)]
+        return {self.records.household_token(tx, trusted.community, each): used[each] for each in told}
 
     # --- asking online -------------------------------------------------------------------------------------------
 

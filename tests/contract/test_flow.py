@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 import pytest
 from sqlalchemy import Connection, text
 
@@ -175,6 +179,31 @@ def test_a_household_over_its_quota_is_one_card_per_day(kit: FlowKit) -> None:
     assert [(row.subject, row.detail["outings"], len(row.evidence)) for row in found] == [("quota:h_1", 2, 2)]
     kit.fold(correction(second))
     assert [row for row in kit.listed("conflicts") if row.kind == "quota"] == []
+
+
+def test_the_community_limits_households_that_have_no_number_of_their_own(kit: FlowKit) -> None:
+    kit.register(
+        Change("garden", "household", "h_1", 0, Household(unit="1-1")),
+        Change("garden", "household", "h_2", 0, Household(unit="1-2", quota_per_day=9)),
+        Change("garden", "person", LIN, 0, Person(household="h_1")),
+        Change("garden", "person", WANG, 0, Person(household="h_2")),
+    )
+    kit.fold(*(scan(T + n * 10 * MINUTE_MS, card, direction="out") for n in (0, 1) for card in (CARD, WANG)))
+    assert [row for row in kit.listed("conflicts") if row.kind == "quota"] == []
+    with kit.core.db.write() as tx:
+        kit.core.registry.amend(tx, "garden", "community", "garden", T, allowing(1), "test")
+    kit.flow.drain()
+    found = [row for row in kit.listed("conflicts") if row.kind == "quota"]
+    assert [(row.subject, row.detail["quota"]) for row in found] == [("quota:h_1", 1)]
+    assert kit.flow.check("garden") == []
+    with kit.core.db.write() as tx:
+        kit.core.registry.amend(tx, "garden", "community", "garden", T, allowing(None), "test")
+    kit.flow.drain()
+    assert [row for row in kit.listed("conflicts") if row.kind == "quota"] == []
+
+
+def allowing(quota: int | None) -> Callable[[Any], Any]:
+    return lambda community: msgspec.structs.replace(community, quota_per_day=quota)
 
 
 def test_bodies_beyond_passages_are_a_surplus_and_passages_beyond_bodies_were_turned_back(kit: FlowKit) -> None:

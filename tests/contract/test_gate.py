@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -343,6 +344,26 @@ def test_outings_count_for_households_that_have_a_quota(site: Site, phone: Phone
     scan(site, 0, code)
     scan(site, 1, code, "out")
     assert site.desk.state(site.trusted).used == {record.household: 1}
+
+
+def test_of_households_that_the_community_limits_only_those_at_their_limit_are_told(site: Site, phone: Phone) -> None:
+    person = site.person("林晓梅")
+    handle, code = site.handle(person), cf1.encode(site.token(person))
+    with site.core.db.write() as tx:
+        site.core.registry.amend(
+            tx, "garden", "community", "garden", site.core.clock.now_ms(),
+            lambda state: msgspec.structs.replace(state, quota_per_day=2), "test",
+        )  # fmt: skip
+    phone.sync()
+    record = phone.record(handle)
+    assert record is not None
+    assert (record.quota, phone.header.site["quota"]) == (None, 2)
+    scan(site, 0, code, "out")
+    assert site.desk.state(site.trusted).used == {}
+    scan(site, 1, code)
+    site.clock.ahead_ms += 60_000
+    scan(site, 2, code, "out")
+    assert site.desk.state(site.trusted).used == {record.household: 2}
 
 
 def test_a_rotating_code_shown_at_one_phone_is_known_at_the_others(site: Site, phone: Phone) -> None:

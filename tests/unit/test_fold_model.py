@@ -52,6 +52,8 @@ LATER_ROWS: list[tuple[str, str, Any]] = [
     ("person", LIN, Person(status="merged", merged_into=WANG)),
     ("person", ZHAO, Person(household="h_1")),
     ("household", "h_1", Household(unit="1-1", quota_per_day=1)),
+    ("household", "h_1", Household(unit="1-1")),
+    ("community", "garden", Community(names={"en": "Garden"}, area="a", quota_per_day=1)),
     ("gate", "east", Gate(names={"en": "E"}, inner="compound", dedup_window_s=300)),
     ("gate", "west", Gate(names={"en": "W"}, inner="b1", exits="counted")),
     ("gate", "clinic-door", None),

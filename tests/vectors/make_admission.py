@@ -53,6 +53,95 @@ def named() -> Iterator[Case]:
     yield from dates()
     yield from rules()
     yield from surroundings()
+    yield from types_and_gates()
+    yield from community_quota()
+    yield from order()
+
+
+def types_and_gates() -> Iterator[Case]:
+    """Rules by pass type, what a pass says itself before them, and the gate's own hours."""
+    working = {"worker": {"gates": ["north"], "windows": [["08:00", "12:00"], ["13:00", "18:00"]]}}
+    for kind in ("resident", "frequent", "visitor", "carer", "worker", "anonymous"):
+        for name, rule in (
+            ("its gate", {"gates": ["east", "north"]}),
+            ("another gate", {"gates": ["north"]}),
+            ("no gate", {"gates": []}),
+            ("its hours", {"windows": [["08:00", "18:00"]]}),
+            ("other hours", {"windows": [["18:00", "08:00"]]}),
+            ("other hours, leaving", {"windows": [["18:00", "08:00"]]}),
+        ):
+            way = "out" if name.endswith("leaving") else "in"
+            gate = {"rules": {kind: rule}, "direction": way}
+            yield case(f"a {kind}, for the type {name}", record=RECORD | {"type": kind}, gate=gate)
+    yield case("a rule for another type", record=RECORD | {"type": "carer"}, gate={"rules": working})
+    yield case("no type means a resident", gate={"rules": {"resident": {"gates": ["north"]}}})
+    worker = RECORD | {"type": "worker"}
+    own = worker | {"gates": ["east"], "windows": [["15:00", "17:00"]]}
+    yield case("what the pass says goes before its type", record=own, gate={"rules": working})
+    yield case("own gate, hours of the type", record=worker | {"gates": ["east"]}, gate={"rules": working})
+    yield case(
+        "own hours, gate of the type", record=worker | {"windows": [["15:00", "17:00"]]}, gate={"rules": working}
+    )
+    yield case("no gate of its own", record=worker | {"gates": []}, gate={"rules": {"worker": {"gates": ["east"]}}})
+    hours = {"windows": [["06:00", "09:00"], ["17:00", "20:00"]]}
+    for kind in ("resident", "visitor"):
+        yield case(f"a closed gate, {kind}", record=RECORD | {"type": kind}, gate=hours)
+    yield case("a closed gate, leaving", gate=hours | {"direction": "out"})
+    yield case("an open gate", gate={"windows": [["16:00", "16:01"]]})
+    yield case("a gate that closes now", gate={"windows": [["06:00", "16:00"]]})
+    yield case("a gate open over midnight", gate={"windows": [["22:00", "16:01"]]})
+    yield case("a closed gate, good hours of its own", record=RECORD | {"windows": [["15:00", "17:00"]]}, gate=hours)
+    yield case(
+        "a closed gate and wrong hours of its own", record=RECORD | {"windows": [["06:00", "07:00"]]}, gate=hours
+    )
+
+
+def community_quota() -> Iterator[Case]:
+    """The community's outings for households without a number of their own; free exits."""
+    home = RECORD | {"household": "h"}
+    for used in (0, 1, 2, 3):
+        yield case(
+            f"{used} of the community's 2", record=home, gate={"direction": "out", "quota": 2}, used=used, age_ms=0
+        )
+    out: Case = {"direction": "out", "quota": 1}
+    yield case("the household's number goes first", record=home | {"quota": 3}, gate=out, used=2, age_ms=0)
+    yield case("the household's smaller number", record=home | {"quota": 0}, gate=out, used=0, age_ms=0)
+    yield case("nobody's household", gate=out, used=1, age_ms=0)
+    yield case("outings of old", record=home, gate=out, used=1, age_ms=600_001)
+    yield case("outings nobody knows", record=home, gate=out, age_ms=0)
+    yield case("coming back in", record=home, gate=out | {"direction": "in"}, used=1, age_ms=0)
+    for exits in ("scanned", "counted", "free"):
+        yield case(f"the way out is {exits}", record=home, gate=out | {"exits": exits}, used=1, age_ms=0)
+        yield case(
+            f"a revoked pass, the way out is {exits}", record=home | {"status": "revoked"}, gate=out | {"exits": exits}
+        )
+        yield case(
+            f"an ended pass, the way out is {exits}", record=home | {"until_ms": NOW_MS}, gate=out | {"exits": exits}
+        )
+
+
+def order() -> Iterator[Case]:
+    """Two things are wrong at once: which one is said."""
+    wrongs: dict[str, Case] = {
+        "forged": {"shown": {"proof": "forged"}},
+        "revoked": {"record": {"status": "revoked"}},
+        "a hold": {"record": {"hold": True}},
+        "expired": {"record": {"until_ms": NOW_MS, "type": "visitor"}},
+        "a wrong gate": {"record": {"gates": ["north"]}},
+        "wrong hours": {"record": {"windows": [["06:00", "07:00"]]}},
+        "a closed gate": {"gate": {"windows": [["06:00", "07:00"]]}},
+        "inside": {"gate": {"passback": "hard"}, "state": {"inside": True, "age_ms": 0}},
+        "full": {"state": {"full": True, "age_ms": 0}},
+    }
+    names = list(wrongs)
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            parts: dict[str, Case] = {
+                part: wrongs[first].get(part, {}) | wrongs[second].get(part, {})
+                for part in ("shown", "record", "gate", "state")
+            }
+            shown, record = CARD | parts["shown"], RECORD | parts["record"]
+            yield case(f"{first} and {second}", shown=shown, record=record, gate=parts["gate"], **parts["state"])
 
 
 def dates() -> Iterator[Case]:
@@ -132,7 +221,8 @@ SHOWN: dict[str, tuple[Any, ...]] = {
 RECORDS: dict[str, tuple[Any, ...]] = {
     "types": ([33], [17, 18]),
     "name": ("林*梅", "J*** S***"),
-    "type": ("resident", "resident", "visitor"),
+    "type": ("resident", "resident", "visitor", "carer", "worker", "frequent", "anonymous"),
+    "household": (None, "h"),
     "serial": (None, 1),
     "status": ("active",) * 8 + ("revoked", "copied"),
     "from_ms": (None, None, None, NOW_MS - 1, NOW_MS + 90_061_000),
@@ -149,6 +239,15 @@ GATES: dict[str, tuple[Any, ...]] = {
     "utc_offset_min": (480, 0, -210),
     "passback": ("off", "soft", "hard"),
     "free_flow": (False,) * 19 + (True,),
+    "exits": ("scanned", "scanned", "counted", "free"),
+    "windows": ((), (), [["08:00", "22:00"]], [["22:00", "05:00"]]),
+    "rules": (
+        {},
+        {},
+        {"visitor": {"gates": ["north"]}},
+        {"worker": {"windows": [["07:00", "19:00"]]}, "carer": {"gates": []}},
+    ),
+    "quota": (None, None, 1, 2),
     "online": (True, False),
     "list_age_ms": (0,) * 12 + (14 * DAY_MS, 14 * DAY_MS + 1),
 }

@@ -18,7 +18,7 @@ const SENTENCES = {
   free_flow: ["allow", "free_flow", "应急放行，已计数", "Emergency: everyone passes, counted"],
   inside: ["allow", "already_inside", "系统显示已在内，请留意是否本人", "On record as inside: is it the same person?"],
   inside_hard: ["check", "already_inside", "系统显示已在内，请核对本人", "On record as inside: please check who this is"],
-  not_ours: ["check", "unknown", "这不是社区通行码", "This is not a community pass"],
+  not_ours: ["check", "unknown", "这不是社区通行码，请出示通行码或登记", "Not a community pass: show one or register"],
   unknown: ["check", "unknown", "名单里没有这个通行码，请到服务台核实", "Not on this gate's list: please ask at the desk"],
   newer: ["check", "unknown", "此卡比本机名单新，请联网更新名单", "This card is newer than the list: go online to update it"],
   tag_offline: ["check", "unknown", "IC 卡须联网核实，请改用房号登记", "Card numbers need the network: register by unit instead"],
@@ -28,15 +28,16 @@ const SENTENCES = {
   revoked: ["stop", "revoked", "通行码已停用，请到服务台办理", "This pass was withdrawn: ask at the desk for a new one"],
   replaced: ["stop", "revoked", "此卡已换发，请出示新卡", "This card was replaced: please show the new one"],
   copied: ["stop", "copied", "此码被人复制，已停用，请到服务台换发", "This pass was copied and is blocked: get a new one"],
-  forged: ["stop", "forged", "验证不通过，不是本社区签发的通行码", "Not a genuine pass of this community"],
+  forged: ["stop", "forged", "不是本社区签发的通行码，请到服务台办理", "Not a genuine pass of this community: get one at the desk"],
   wrong_community: ["check", "wrong_community", "这是其他社区的通行码，请按访客登记", "A pass of another community: register a visitor"],
   expired: ["check", "expired", "{date} 已到期，请到服务台续期", "Expired on {date}: please renew it at the desk"],
   grace: ["check", "expired", "{date} 已到期，宽限期内，请尽快续期", "Expired on {date}, still in its grace: renew it soon"],
-  not_yet: ["check", "not_yet", "{date} 起生效", "Valid from {date}"],
+  not_yet: ["check", "not_yet", "{date} 起生效，请届时再来", "Valid from {date}: please come back then"],
   wrong_gate: ["check", "wrong_gate", "请走{gates}", "Please use {gates}"],
   no_gate: ["check", "wrong_gate", "未开通任何出入口，请到服务台", "Not set up for any gate: please ask at the desk"],
-  quota: ["check", "quota", "本户今日 {n} 次出行已用完", "The household has used its {n} outings of today"],
-  time_window: ["check", "time_window", "可通行时段：{windows}", "This pass is good {windows}"],
+  quota: ["check", "quota", "本户今日 {n} 次出行已用完，请明日再出行", "The household used its {n} outings of today: go out tomorrow"],
+  time_window: ["check", "time_window", "可通行时段 {windows}，请届时再来", "This pass is good {windows}: please come then"],
+  gate_closed: ["check", "time_window", "此门 {windows} 开放，请走其他门或届时再来", "This gate is open {windows}: use another or come then"],
   zone_full: ["check", "zone_full", "里面人已满，请稍候", "It is full inside: please wait a moment"],
   hold: ["check", "hold", "请到服务台", "Please go to the desk"],
   replayed: ["check", "replayed_code", "此码已用过，请在手机上刷新再扫", "This code was used before: refresh it and scan again"],
@@ -46,8 +47,8 @@ const SENTENCES = {
 
 /**
  * {decision, reason, zh, en}. `shown`: {kind, fault, proof, clock_good, replay, serial, expiry_day}; `record`: from the
- * table, or null; `gate`: {gate, direction, at_ms, utc_offset_min, passback, free_flow, online, list_age_ms, names};
- * `state`: {inside, used, full, age_ms}.
+ * table, or null; `gate`: {gate, direction, at_ms, utc_offset_min, passback, exits, windows, rules, quota, free_flow, online,
+ * list_age_ms, names}, `rules` being {gates, windows} by pass type; `state`: {inside, used, full, age_ms}.
  */
 export function evaluate(shown, record, gate, state) {
   if (gate.free_flow) return say("free_flow");
@@ -97,16 +98,21 @@ function endMs(shown, record, offset) {
 }
 
 function ownRule(shown, record, gate, state) {
-  if (gate.direction === "out") {
-    const usedUp = !absent(record.quota) && fresh(state) && !absent(state.used) && state.used >= record.quota;
-    return usedUp ? say("quota", { n: String(record.quota) }) : null;
-  }
-  if (!absent(record.gates) && !record.gates.includes(gate.gate)) return listGates(record.gates, gate.names ?? {});
-  const windows = record.windows ?? [];
-  if (windows.length && !windows.some((window) => within(window, gate))) {
-    return say("time_window", { windows: windows.map(([start, end]) => `${start}–${end}`).join(", ") });
-  }
-  return null;
+  if (gate.direction === "out") return outings(record, gate, state);
+  const rule = gate.rules?.[record.type ?? "resident"] ?? {};
+  const gates = record.gates ?? rule.gates;
+  if (!absent(gates) && !gates.includes(gate.gate)) return listGates(gates, gate.names ?? {});
+  const windows = record.windows?.length ? record.windows : (rule.windows ?? []);
+  if (!open(windows, gate)) return say("time_window", { windows: hours(windows) });
+  const own = gate.windows ?? [];
+  return open(own, gate) ? null : say("gate_closed", { windows: hours(own) });
+}
+
+/** The household's number, else the community's; where the way out is free, nobody is asked. */
+function outings(record, gate, state) {
+  const quota = absent(record.quota) && !absent(record.household) ? gate.quota : record.quota;
+  if (absent(quota) || gate.exits === "free" || !fresh(state) || absent(state.used) || state.used < quota) return null;
+  return say("quota", { n: String(quota) });
 }
 
 function surroundings(shown, record, gate, state) {
@@ -138,6 +144,9 @@ function listGates(gates, names) {
   const [decision, reason, zh, en] = SENTENCES.wrong_gate;
   return { decision, reason, zh: fill(zh, { gates: listed("zh", "、") }), en: fill(en, { gates: listed("en", ", ") }) };
 }
+
+const open = (windows, gate) => !windows.length || windows.some((window) => within(window, gate));
+const hours = (windows) => windows.map(([start, end]) => `${start}–${end}`).join(", ");
 
 /** Local time in [start, end); a window may cross midnight. */
 function within(window, gate) {

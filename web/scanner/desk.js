@@ -49,7 +49,8 @@ export class Desk {
     keepZone(this.list.site.timezone);
     return {
       gate: this.gateId, direction: this.setting.direction, at_ms, utc_offset_min: offset(this.list.site.timezone, at_ms),
-      passback: this.gate?.passback ?? "soft", dedup_window_s: this.gate?.dedup_window_s ?? 30, online: this.link.online,
+      passback: this.gate?.passback ?? "soft", exits: this.gate?.exits, windows: this.gate?.windows,
+      rules: this.list.site.rules, quota: this.list.site.quota, dedup_window_s: this.gate?.dedup_window_s ?? 30, online: this.link.online,
       list_age_ms: Math.max(0, at_ms - this.list.issuedMs),
       names: Object.fromEntries(Object.entries(gates).map(([id, gate]) => [id, gate.names])),
     };
