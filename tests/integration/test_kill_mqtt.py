@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,15 +110,15 @@ def exactly_once(core: Core, gates: list[Gate]) -> None:
     assert kept(core) == {(each.made.device, each.boot, seq) for each in gates for seq in range(1, each.seen + 1)}
 
 
-def world(folder: Path, broker: Mosquitto) -> tuple[Settings, Core]:
-    settings = Settings(data_dir=folder / "var", mqtt_url=broker.url)
+def world(store: Settings, broker: Mosquitto) -> tuple[Settings, Core]:
+    settings = replace(store, mqtt_url=broker.url)
     core = prepared(settings)
     small_community(core)
     return settings, core
 
 
-def break_the_broker(folder: Path, broker: Mosquitto, times: int) -> None:
-    settings, core = world(folder, broker)
+def break_the_broker(store: Settings, folder: Path, broker: Mosquitto, times: int) -> None:
+    settings, core = world(store, broker)
     with serving(settings):
         gates = gates_of(core, broker, folder)
         for each in gates:
@@ -133,8 +134,8 @@ def break_the_broker(folder: Path, broker: Mosquitto, times: int) -> None:
     core.db.close()
 
 
-def break_the_server(folder: Path, broker: Mosquitto, times: int) -> None:
-    settings, core = world(folder, broker)
+def break_the_server(store: Settings, folder: Path, broker: Mosquitto, times: int) -> None:
+    settings, core = world(store, broker)
     gates = gates_of(core, broker, folder)
     for each in gates:
         each.start()
@@ -151,21 +152,21 @@ def break_the_server(folder: Path, broker: Mosquitto, times: int) -> None:
     core.db.close()
 
 
-def test_killing_the_broker_loses_and_doubles_nothing(tmp_path: Path, broker: Mosquitto) -> None:
-    break_the_broker(tmp_path, broker, 2)
+def test_killing_the_broker_loses_and_doubles_nothing(settings: Settings, tmp_path: Path, broker: Mosquitto) -> None:
+    break_the_broker(settings, tmp_path, broker, 2)
 
 
-def test_killing_the_server_loses_and_doubles_nothing(tmp_path: Path, broker: Mosquitto) -> None:
-    break_the_server(tmp_path, broker, 2)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1_800)
-def test_killing_the_broker_twenty_times(tmp_path: Path, broker: Mosquitto) -> None:
-    break_the_broker(tmp_path, broker, 20)
+def test_killing_the_server_loses_and_doubles_nothing(settings: Settings, tmp_path: Path, broker: Mosquitto) -> None:
+    break_the_server(settings, tmp_path, broker, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
-def test_killing_the_server_twenty_times(tmp_path: Path, broker: Mosquitto) -> None:
-    break_the_server(tmp_path, broker, 20)
+def test_killing_the_broker_twenty_times(settings: Settings, tmp_path: Path, broker: Mosquitto) -> None:
+    break_the_broker(settings, tmp_path, broker, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_killing_the_server_twenty_times(settings: Settings, tmp_path: Path, broker: Mosquitto) -> None:
+    break_the_server(settings, tmp_path, broker, 20)
