@@ -6,13 +6,12 @@ Routes made this way are listed in RAW_ROUTES, which the tests of roles, headers
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from community_flow.entrypoints.ingest_replies import Refused, reply_of, too_large, unzip
 from community_flow.entrypoints.security import HEADERS, POLICY
-from community_flow.ports.ingest import Receipt
-from community_flow.services.ingest import Ingest, Ready
+from community_flow.ports.ingest import Receipt, Trusted
+from community_flow.services.ingest import Ingest
 from community_flow.services.together import Together
 from sensors.wire import MAX_BYTES, PATH
 
@@ -20,6 +19,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 CHUNK = 64 * 1024
 MAX_TOKEN = 200
 SMALL_BYTES = 4_096
+"""What somebody at a gate sends; it is prepared and kept together with what others send at that moment."""
 
 RAW_ROUTES: dict[str, dict[str, str]] = {
     PATH: {"POST": "device"},
@@ -51,13 +51,20 @@ REASONS = {
 
 def reports_route(ingest: Ingest) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """The callable for the server's table of raw routes."""
-    small = Together(partial(_prepare, ingest), ingest.keep)
+    together: Together[tuple[Trusted, bytes], Ready, Receipt] = Together(
+        lambda asked: ingest.prepare(*asked), ingest.keep
+    )
 
     def accept(environ: dict[str, Any]) -> Receipt:
-        if not _is_small(environ):
-            return _accept(ingest, environ)
-        with ingest.lanes.enter(SMALL_BYTES):
-            return small.ask((environ, environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))))
+        if environ["REQUEST_METHOD"] != "POST":
+            raise Refused(405, "method", "Only POST is understood here.", "Send reports with POST.")
+        # Trust before size: a stranger learns nothing about limits, and nothing of a stranger is read.
+        device = ingest.admit(_token(environ), _announced(environ))
+        body = _body(environ)
+        if len(body) > SMALL_BYTES:
+            return ingest.accept(device, body)
+        with ingest.lanes.enter(len(body)):
+            return together.ask((device, body))
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         reply = reply_of(lambda: accept(environ))
@@ -72,36 +79,6 @@ def reports_route(ingest: Ingest) -> Callable[[dict[str, Any], StartResponse], I
         return [reply.body]
 
     return answer
-
-
-def _is_small(environ: dict[str, Any]) -> bool:
-    """A body that somebody at a gate sends: read at once, whoever sent it, and kept together with others."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    return (
-        length.isdecimal()
-        and len(length) < 6
-        and int(length) <= SMALL_BYTES
-        and "HTTP_CONTENT_ENCODING" not in environ
-        and "HTTP_TRANSFER_ENCODING" not in environ
-        and environ["REQUEST_METHOD"] == "POST"
-    )
-
-
-def _prepare(ingest: Ingest, asked: tuple[dict[str, Any], bytes]) -> Ready:
-    environ, raw = asked
-    device = ingest.admit(_token(environ), len(raw))
-    _check_media(environ)
-    if len(raw) < int(environ["CONTENT_LENGTH"]):
-        raise _cut_off()
-    return ingest.prepare(device, raw)
-
-
-def _accept(ingest: Ingest, environ: dict[str, Any]) -> Receipt:
-    if environ["REQUEST_METHOD"] != "POST":
-        raise Refused(405, "method", "Only POST is understood here.", "Send reports with POST.")
-    # Trust before size: a stranger learns nothing about limits, and nothing large of a stranger is read.
-    device = ingest.admit(_token(environ), _announced(environ))
-    return ingest.accept(device, _body(environ))
 
 
 def _token(environ: dict[str, Any]) -> str:
@@ -120,22 +97,14 @@ def _announced(environ: dict[str, Any]) -> int:
 
 def _body(environ: dict[str, Any]) -> bytes:
     """The decoded body, never more than MAX_BYTES of it in memory."""
-    _check_media(environ)
+    media = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise Refused(415, "media-type", "This is not JSON.", "Send the header Content-Type: application/json.")
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding not in ("gzip", "identity", ""):
         raise Refused(415, "encoding", "This encoding is not understood.", "Send it plain or with gzip.")
     raw = _read(environ)
     return unzip(raw) if encoding == "gzip" else raw
-
-
-def _check_media(environ: dict[str, Any]) -> None:
-    media = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if media != "application/json":
-        raise Refused(415, "media-type", "This is not JSON.", "Send the header Content-Type: application/json.")
-
-
-def _cut_off() -> Refused:
-    return Refused(400, "cut-off", "The body broke off.", "Send it again.")
 
 
 def _read(environ: dict[str, Any]) -> bytes:
@@ -161,7 +130,7 @@ def _gather(stream: Any, length: int | None) -> bytes:
         wanted -= len(part)
     whole = b"".join(parts)
     if length is not None and len(whole) < length:
-        raise _cut_off()
+        raise Refused(400, "cut-off", "The body broke off.", "Send it again.")
     if len(whole) > MAX_BYTES:
         raise too_large()
     return whole
