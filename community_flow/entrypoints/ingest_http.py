@@ -11,7 +11,7 @@ from typing import Any
 from community_flow.entrypoints.ingest_replies import Refused, reply_of, too_large, unzip
 from community_flow.entrypoints.security import HEADERS, POLICY
 from community_flow.ports.ingest import Receipt, Trusted
-from community_flow.services.ingest import Ingest
+from community_flow.services.ingest import Ingest, Ready
 from community_flow.services.together import Together
 from sensors.wire import MAX_BYTES, PATH
 
