@@ -87,6 +87,7 @@ PAGES = (
         (
             Page("/devices", "device", lazy_gettext("Devices")),
             Page("/setup", "setup", lazy_gettext("Set-up")),
+            Page("/rules", "lock", lazy_gettext("Rules")),
             Page("/users", "users", lazy_gettext("Accounts")),
             Page("/audit", "audit", lazy_gettext("Audit log")),
             Page("/privacy", "privacy", lazy_gettext("Privacy")),

@@ -14,12 +14,15 @@ import msgspec
 
 from community_flow.domain.errors import Conflict, Invalid, NotFound
 from community_flow.domain.journal import Entry, Journal
-from community_flow.domain.places import KINDS, OUTSIDE, Area, Community, Gate, Zone
+from community_flow.domain.places import KINDS, OUTSIDE, Area, Community, Gate, Household, Windows, Zone
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.registry import FoldMarks, JournalStore
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+MOST_WINDOWS = 6
+MOST_OUTINGS = 99
 NO_COMMUNITY = ""
 """Areas belong to no community; their journal rows carry this."""
 
@@ -196,7 +199,7 @@ def _checked(change: Change) -> Mapping[str, Any] | None:
 def _check_zone(zone: Zone) -> None:
     if zone.capacity is not None and not 0 < zone.capacity <= 1_000_000:
         raise Invalid("A capacity is a whole number from 1 to 1,000,000.", field="capacity")
-    if zone.closes_at is not None and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", zone.closes_at):
+    if zone.closes_at is not None and not _HOUR.fullmatch(zone.closes_at):
         raise Invalid("A closing time is written HH:MM, for example 22:00.", field="closes_at")
 
 
@@ -206,5 +209,24 @@ def _check_gate(gate: Gate) -> None:
     if not 0 <= gate.dedup_window_s <= 600:
         raise Invalid("The time in which a repeat counts once is 0 to 600 seconds.", field="dedup_window_s")
 
+    check_windows(gate.windows)
 
-_RULES: dict[str, Callable[[Any], None]] = {"zone": _check_zone, "gate": _check_gate}
+
+def _check_quota(limited: Community | Household) -> None:
+    if limited.quota_per_day is not None and not 0 <= limited.quota_per_day <= MOST_OUTINGS:
+        raise Invalid("Outings a day are a whole number from 0 to 99; empty means no limit.", field="quota")
+
+
+def check_windows(windows: Windows) -> None:
+    """Raises Invalid for hours that no clock shows, that are empty, or that are too many for a gate's list."""
+    if len(windows) > MOST_WINDOWS:
+        raise Invalid("At most six spans of hours: join some of them.", field="windows")
+    for start, end in windows:
+        if not _HOUR.fullmatch(start) or not _HOUR.fullmatch(end) or start == end:
+            raise Invalid("Hours are written like 08:00-18:00, several with commas between them.", field="windows")
+
+
+_RULES: dict[str, Callable[[Any], None]] = {
+    "zone": _check_zone, "gate": _check_gate, "community": _check_quota, "household": _check_quota,
+    "rule": lambda rule: check_windows(rule.windows), "pass": lambda state: check_windows(state.windows),
+}  # fmt: skip

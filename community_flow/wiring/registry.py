@@ -17,12 +17,14 @@ from community_flow.adapters.sql.queries_people import SqlPeople
 from community_flow.adapters.sql.queries_visitors import SqlStays
 from community_flow.services.cards import Cards
 from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.gate_records import GateRecords
 from community_flow.services.holds import Holds
 from community_flow.services.imports import Imports
 from community_flow.services.passes import Passes
 from community_flow.services.people import People
 from community_flow.services.places import Places
 from community_flow.services.pseudonyms import Pseudonyms
+from community_flow.services.rules import Rules
 from community_flow.services.visitors import Visitors
 from community_flow.wiring.core import Core
 
@@ -42,6 +44,7 @@ class RegistryParts:
     imports: Imports
     cards: Cards
     visitors: Visitors
+    rules: Rules
 
 
 def registry_parts(core: Core) -> RegistryParts:
@@ -57,17 +60,20 @@ def _build(core: Core) -> RegistryParts:
     passes = Passes(core.db, core.registry, SqlPasses(), CommunityKeys(core.keys), core.audit, core.clock)
     people = People(core.db, core.registry, SqlPeople(), passes, core.audit, core.clock)
     imports = Imports(core.db, people, places, SqlUploads(), read_sheet, core.clock)
+    records = GateRecords(core.registry, SqlPasses(), SqlPeople(), passes.keys)
+    rules = Rules(core.db, core.registry, records, passes, core.audit, core.clock)
     return RegistryParts(
-        places, passes, people, Holds(people), imports, Cards(people, print_cards), Visitors(people, SqlStays()),
+        places, passes, people, Holds(people), imports, Cards(people, print_cards), Visitors(people, SqlStays()), rules,
     )  # fmt: skip
 
 
 def wire(core: Core, app: Flask) -> None:
-    from community_flow.entrypoints import imports, passes, people, places, visitors
+    from community_flow.entrypoints import imports, passes, people, places, rules, visitors
 
     parts = registry_parts(core)
     pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
     app.register_blueprint(places.blueprint(parts.places, core.clock))
+    app.register_blueprint(rules.blueprint(parts.rules, parts.places, core.clock))
     app.register_blueprint(people.blueprint(parts.people, parts.holds, parts.places, pseudonyms))
     app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.places))
     app.register_blueprint(imports.blueprint(parts.imports, parts.places))

@@ -16,7 +16,7 @@ from community_flow.domain import gate_table
 from community_flow.domain import passes as cf1
 from community_flow.domain.errors import FlowError, Forbidden, Invalid, NotFound, TooMany
 from community_flow.domain.gate_table import Record
-from community_flow.domain.places import Household
+from community_flow.domain.places import Household, Rule
 from community_flow.domain.residents import Resident
 from community_flow.domain.scope import Role
 from community_flow.domain.sealing import raw, text
@@ -27,11 +27,12 @@ from community_flow.services.gate_records import GateRecords
 from community_flow.services.guards import IDLE_MS, Guards
 from community_flow.services.holds import Holds
 from community_flow.services.registry import Change
+from community_flow.services.rules import Attempt, Rules
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
 from tests.factories import an_account, small_community
-from tests.registry_parts import MANAGER, parts_of
+from tests.registry_parts import MANAGER, STRANGER, parts_of
 
 
 class Later:
@@ -364,6 +365,41 @@ def test_of_households_that_the_community_limits_only_those_at_their_limit_are_t
     site.clock.ahead_ms += 60_000
     scan(site, 2, code, "out")
     assert site.desk.state(site.trusted).used == {record.household: 2}
+
+
+def test_rules_of_the_office_reach_the_phone_with_its_next_list(site: Site, phone: Phone) -> None:
+    person = site.person("林晓梅")
+    handle = site.handle(person)
+    phone.sync()
+    rules = Rules(
+        site.core.db, site.core.registry, site.desk.records, site.parts.passes, site.core.audit, site.core.clock
+    )
+    rules.set_type(MANAGER, "garden", "resident", Rule(gates=("west",), windows=(("06:00", "22:00"),)))
+    rules.set_gate(MANAGER, "garden", "east", {"windows": (("07:00", "21:00"),), "passback": "hard"})
+    rules.set_quota(MANAGER, "garden", 2)
+    rules.set_household(MANAGER, "garden", "7-3-1102", 1)
+    # The rules come with the list's head; the one record is there because its household's number is its own.
+    assert phone.sync() == 1
+    told = phone.header.site
+    assert phone.header.since is not None
+    assert told["rules"] == {"resident": {"gates": ["west"], "windows": [["06:00", "22:00"]]}}
+    assert (told["gates"]["east"]["windows"], told["gates"]["east"]["passback"]) == ([["07:00", "21:00"]], "hard")
+    assert told["quota"] == 2
+    record = phone.record(handle)
+    assert record is not None
+    assert record.quota == 1
+    book = rules.book(MANAGER, "garden")
+    assert [state.unit for _, state in book.households] == ["7-3-1102"]
+    attempt = Attempt(gate="east", direction="in", at_ms=site.clock.now_ms() + 1, code=site.pass_id(person))
+    assert rules.try_it(MANAGER, "garden", attempt).decision.reason == "wrong_gate"
+    with pytest.raises(NotFound):
+        rules.book(STRANGER, "garden")
+    site.clock.ahead_ms += 1
+    rules.set_household(MANAGER, "garden", "7-3-1102", None)
+    assert phone.sync() == 1
+    fresh = phone.record(handle)
+    assert fresh is not None
+    assert fresh.quota is None
 
 
 def test_a_rotating_code_shown_at_one_phone_is_known_at_the_others(site: Site, phone: Phone) -> None:

@@ -1,0 +1,58 @@
+"""A manager changes a rule on the page, tries it, and the gate that is online goes by it within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from community_flow.domain.scope import Role
+from community_flow.settings import Settings
+from tests.browser.gate_world import World, bound, chromium, decision, film, soon, typed, world
+from tests.browser.walk import check, settle, sign_in
+from tests.factories import an_account
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def flow_world(tmp_path: Path) -> Iterator[World]:
+    with world(Settings(data_dir=tmp_path / "var"), tmp_path) as made:
+        yield made
+
+
+def test_a_rule_changed_in_the_office_holds_at_the_gate_within_seconds(
+    chromium_path: str, tmp_path: Path, flow_world: World
+) -> None:
+    flow_world.person("林晓梅")
+    card = flow_world.card("林晓梅")
+    link = flow_world.core.accounts.make_link(an_account(flow_world.core, Role.MANAGER).account, "test")
+    with chromium(chromium_path, film(tmp_path / "blank.mjpeg", [(None, 0.5)])) as context:
+        gate = bound(context, flow_world, flow_world.phone())
+        office = context.new_page()
+        sign_in(office, flow_world.server.url, link)
+        office.goto(flow_world.server.url + "/rules?community=garden")
+        settle(office)
+        office.locator("[data-open='type-resident']").click()
+        check(office)
+        office.locator("#type-resident input[name=every]").uncheck()
+        office.locator("#type-resident input[value=west]").check()
+        office.locator("#type-resident .btn.primary").click()
+        settle(office)
+        assert "Kept." in office.inner_text("main")
+
+        soon(gate, "window.gate.list.site.rules?.resident?.gates?.[0] === 'west'", 6)
+        gate.bring_to_front()
+        typed(gate, card)
+        assert decision(gate) == "check"
+        assert "Please use West gate" in gate.inner_text("#result")
+
+        office.bring_to_front()
+        office.fill("#t-code", card)
+        office.select_option("#t-gate", "east")
+        office.locator("#try .btn.primary").click()
+        settle(office)
+        check(office)
+        assert "Please use West gate" in office.inner_text("#try")
+        assert "请走西门" in office.inner_text("#try")
