@@ -24,6 +24,7 @@ from community_flow.domain.sealing import raw, text
 INFO = b"cf/gate-record/v1"
 SALT_INFO = b"cf/epoch-salt/v1"
 SIGNED_PREFIX = b"community-flow/gate-table/v1\0"
+HANDED_ON_PREFIX = b"community-flow/table-key/v1\0"
 LID, NONCE, KEY, CLEAR, TAG = 12, 12, 32, 384, 16
 RECORD = LID + NONCE + CLEAR + TAG
 DAY_MS = 86_400_000
@@ -129,6 +130,25 @@ def sign(header: Header, records: Sequence[bytes], removed: Sequence[bytes], sig
         removed=tuple(text(each) for each in removed),
         signature=text(signer.sign(SIGNED_PREFIX + body)),
     )
+
+
+def endorse(old: Ed25519PrivateKey, new: Ed25519PrivateKey) -> str:
+    """The old key's word for the new one: a device that pinned the old one may go over to it."""
+    return text(old.sign(HANDED_ON_PREFIX + new.public_key().public_bytes_raw()))
+
+
+def follow(pinned: str, succession: Sequence[Mapping[str, str]]) -> str:
+    """The key that a pinned one leads to by good signatures; the pinned one itself where nobody followed it."""
+    for step in succession:
+        if step["by"] != pinned:
+            continue
+        try:
+            signed = HANDED_ON_PREFIX + raw(step["key"])
+            Ed25519PublicKey.from_public_bytes(raw(pinned)).verify(raw(step["signature"]), signed)
+        except (InvalidSignature, ValueError) as error:
+            raise TableError("The list's key was not handed on by the one before it.") from error
+        pinned = step["key"]
+    return pinned
 
 
 def check(

@@ -108,12 +108,15 @@ class Claimed(msgspec.Struct, frozen=True):
 
 def blueprint(
     devices: Devices, requests: DeviceRequests, settings: DeviceSettings, trust: Trust, keys: IngestKeys,
-    limits: Limits, clock: Clock, knows_time: Callable[[], bool], mqtt: str | None = None,
+    limits: Limits, clock: Clock, knows_time: Callable[[], bool], table_key: Callable[[], str],
+    mqtt: str | None = None,
 ) -> Blueprint:  # fmt: skip
     bp = Blueprint("devices", __name__)
     _page_routes(bp, devices, settings, Claims(devices, requests, limits, clock))
     _operator_routes(bp, devices, Claims(devices, requests, limits, clock))
-    _device_routes(bp, devices, trust, keys, limits, clock, lambda: clock.now_ms() if knows_time() else NO_TIME, mqtt)
+    server_ms = lambda: clock.now_ms() if knows_time() else NO_TIME  # noqa: E731 - handed on as it is
+    _claim_route(bp, devices, limits, clock, table_key, mqtt)
+    _device_routes(bp, devices, trust, keys, server_ms, mqtt)
     return bp
 
 
@@ -244,10 +247,9 @@ def _operator_routes(bp: Blueprint, devices: Devices, claims: Claims) -> None:
         return json_response({"device": device_id, "state": "revoked"})
 
 
-def _device_routes(
-    bp: Blueprint, devices: Devices, trust: Trust, keys: IngestKeys, limits: Limits, clock: Clock,
-    server_ms: Callable[[], int], mqtt: str | None,
-) -> None:  # fmt: skip
+def _claim_route(
+    bp: Blueprint, devices: Devices, limits: Limits, clock: Clock, table_key: Callable[[], str], mqtt: str | None
+) -> None:
     # Where the same reports may go over MQTT, with the device's id and its token.
     broker = {} if mqtt is None else {"mqtt": mqtt}
 
@@ -259,7 +261,15 @@ def _device_routes(
         if wait_s > 0:
             raise TooMany("Too many codes were tried: wait a minute.", retry_s=max(1, round(wait_s)))
         made = devices.claim(parse(Claimed, request).code)
-        return json_response({"device": made.device, "token": made.token, "community": made.community, **broker})
+        # A gate phone pins the key that signs its lists now, while it is trusted by hand.
+        known = {"device": made.device, "token": made.token, "community": made.community, "signer": table_key()}
+        return json_response({**known, **broker})
+
+
+def _device_routes(
+    bp: Blueprint, devices: Devices, trust: Trust, keys: IngestKeys, server_ms: Callable[[], int], mqtt: str | None
+) -> None:
+    broker = {} if mqtt is None else {"mqtt": mqtt}
 
     @bp.get("/v1/device/config")
     @device

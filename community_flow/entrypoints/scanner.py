@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -114,7 +115,7 @@ def _app_routes(bp: Blueprint) -> None:
         """Give a file of the gate app."""
         if path not in _files():
             raise NoSuchFile
-        return _fresh(send_from_directory(SCANNER, path))
+        return _fresh(_small(path))
 
 
 def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Devices) -> None:
@@ -136,7 +137,8 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Device
         """Make this browser a gate phone at a gate in scope."""
         wanted = parse(Bind, request)
         desk.check_gate(current_scope(), wanted.community, wanted.gate)
-        return json_response(devices.enrol(current_scope(), wanted.community, "gate_phone", wanted.gate), 201)
+        enrolled = devices.enrol(current_scope(), wanted.community, "gate_phone", wanted.gate)
+        return json_response({**asdict(enrolled), "signer": desk.signer()}, 201)
 
     @bp.post("/gate/pin")
     @roles(*AT_GATES)
@@ -152,7 +154,8 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, server_ms: Calla
         """The sealed list of passes, or what changed since a version; signed for this device."""
         trusted = _trusted(trust)
         download = desk.download(trusted, request.args.get("since"))
-        return json_response({"signer": desk.signer(), **msgspec.structs.asdict(download)})
+        signed = {"signer": desk.signer(), "succession": desk.table_keys.succession()}
+        return json_response({**signed, **msgspec.structs.asdict(download)})
 
     @bp.get("/v1/device/state")
     @device
@@ -220,6 +223,22 @@ def _fresh(response: Any) -> BaseResponse:
         response.add_etag()
     answer: BaseResponse = response.make_conditional(request)
     return answer
+
+
+def _small(path: str) -> BaseResponse:
+    """A file of the app, compressed for whoever takes it: a guard's first start is over a weak network."""
+    response: BaseResponse = send_from_directory(SCANNER, path)
+    if not request.accept_encodings["gzip"]:
+        return response
+    kind = response.content_type
+    response.close()
+    headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(_zipped(path), content_type=kind, headers=headers)
+
+
+@lru_cache(maxsize=64)
+def _zipped(path: str) -> bytes:
+    return gzip.compress((SCANNER / path).read_bytes(), 9, mtime=0)
 
 
 @lru_cache(maxsize=1)

@@ -34,7 +34,40 @@ class Shift:
     seen_ms: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Emergency:
+    """Everyone passes at a gate: begun and ended by a guard's number, with how many were counted without a pass."""
+
+    id: str
+    community: str
+    gate: str
+    device: str
+    begun_ms: int
+    begun_by: str
+    ended_ms: int | None = None
+    ended_by: str | None = None
+    counted: int = 0
+
+
+@dataclass(frozen=True)
+class Open:
+    """An emergency that nobody has ended."""
+
+    id: str
+    begun_ms: int
+    begun_by: str
+
+
+class EmergencyStore(Protocol):
+    def one(self, tx: Transaction, emergency: str) -> Emergency | None: ...
+    def save(self, tx: Transaction, emergency: Emergency) -> None: ...
+
+
 class GateReader(Protocol):
+    def emergency(self, tx: Transaction, community: str, gate: str) -> Open | None:
+        """The newest emergency of a gate that has not ended."""
+        ...
+
     def inside(self, tx: Transaction, scope: Scope, zone: str, now_ms: int) -> frozenset[str]:
         """Persons with an open visit of the zone."""
         ...

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from community_flow.domain import gate_table
 from community_flow.domain import passes as cf1
@@ -21,7 +20,7 @@ from community_flow.domain.scope import Scope
 from community_flow.domain.sealing import text
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditLog, Look
-from community_flow.ports.gate import GateReader, Shift
+from community_flow.ports.gate import GateReader, Open, Shift
 from community_flow.ports.ingest import Trusted
 from community_flow.ports.keys import KeySource
 from community_flow.ports.people import Found, PeopleStore, Wanted
@@ -30,6 +29,7 @@ from community_flow.services.gate_records import Credential, GateRecords, turned
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.live import day_start_ms
 from community_flow.services.registry import Registry
+from community_flow.services.table_keys import TableKeys
 
 MOST_FOUND = 5
 SHORTEST_QUERY = 2
@@ -83,6 +83,9 @@ class Inside:
     shown: Mapping[str, tuple[int, int]]
     """lid → (token_s, when): rotating codes that other phones saw; when is 0 for a code seen at another gate."""
 
+    emergency: Open | None = None
+    """That everyone passes at this gate now: begun by whom and when."""
+
 
 class GateDesk:
     """Everything a gate phone asks for. The device was checked by the caller."""
@@ -93,7 +96,7 @@ class GateDesk:
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:  # fmt: skip
         self.db, self.registry, self.records, self.people, self.reader = db, registry, records, people, reader
-        self.keys, self.ring, self.ingest, self.audit = keys, ring, ingest, audit
+        self.keys, self.table_keys, self.ingest, self.audit = keys, TableKeys(ring), ingest, audit
         self.clock, self.random = clock, random
         self._day_lids: dict[str, tuple[int, dict[str, str]]] = {}
         self._states: dict[tuple[str, str], tuple[int, Inside]] = {}
@@ -121,6 +124,11 @@ class GateDesk:
         if scope.gates is not None and gate not in scope.gates:
             raise NotFound("Nothing by that name here: choose it from the list.")
 
+    def check_own(self, trusted: Trusted, gate: str) -> None:
+        """Whether a device may speak of a gate; raises NotFound for another one."""
+        if gate not in trusted.gates:
+            raise NotFound("Nothing by that name here: choose it from the list.")
+
     # --- the list ------------------------------------------------------------------------------------------------
 
     def download(self, trusted: Trusted, since: str | None) -> Download:
@@ -139,11 +147,11 @@ class GateDesk:
             header = self._header(tx, trusted, newest, salt, since if follows else None)
         sealed = [self._sealed(each, trusted.uid, salt, epoch) for each in made]
         removed = [gate_table.locate(handle, salt, trusted.uid)[0] for handle in gone]
-        return gate_table.sign(header, sealed, removed, self._signer())
+        return gate_table.sign(header, sealed, removed, self.table_keys.signer())
 
     def signer(self) -> str:
-        """The public key that signs lists: pinned by a device at its first download."""
-        return text(self._signer().public_key().public_bytes_raw())
+        """The public key that signs lists."""
+        return self.table_keys.public()
 
     def _changes(
         self, tx: Transaction, community: str, has: Version, now_ms: int
@@ -201,9 +209,6 @@ class GateDesk:
         known = [key for uid in uids for key in self.keys.card_keys(uid)]
         return [{"community": text(key.community), "id": key.id, "key": text(key.public)} for key in known]
 
-    def _signer(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self.ring.now("delta").secret)
-
     # --- the moment ----------------------------------------------------------------------------------------------
 
     def state(self, trusted: Trusted) -> Inside:
@@ -217,6 +222,11 @@ class GateDesk:
                 self._states[trusted.community, name] = known
         return known[1]
 
+    def forget_state(self, trusted: Trusted) -> None:
+        """What every phone of a gate must hear at once changed."""
+        for known in [key for key in self._states if key[0] == trusted.community]:
+            self._states.pop(known, None)
+
     def _state(self, tx: Transaction, trusted: Trusted, name: str, now_ms: int) -> Inside:
         scope = Scope.system({trusted.community})
         gates = {gate: state for (_, gate), state in self.registry.gates(tx, scope).items()}
@@ -226,7 +236,7 @@ class GateDesk:
         full = self._is_full(tx, scope, gate, zones)
         used = self._used(tx, trusted, gates, now_ms)
         shown = self._shown(tx, trusted, name, now_ms)
-        return Inside(now_ms, zones, full, lids, used, shown)
+        return Inside(now_ms, zones, full, lids, used, shown, self.reader.emergency(tx, trusted.community, name))
 
     def _is_full(self, tx: Transaction, scope: Scope, gate: Gate | None, counts: Mapping[str, int]) -> bool:
         zone = self.registry.zones(tx, scope).get((min(scope.communities), gate.inner)) if gate else None
@@ -323,6 +333,21 @@ class GateDesk:
                 raise NotFound("This choice is older than a minute: search again.")
             self.audit.append(tx, self._look(shift, "gate.look", found.person, {}))
             return self.records.of_person(tx, trusted.community, found, None, self.clock.now_ms())
+
+    def full_name(self, trusted: Trusted, shift: Shift, code: str) -> str:
+        """Whose pass lies before a guard, in full: for a PIN session, and in the log that the resident reads."""
+        token = cf1.decode(code)
+        if not isinstance(token, cf1.Token):
+            raise Invalid("This is not a community pass.", field="pass")
+        pass_id = cf1.pass_id(self.keys.pass_ref(trusted.uid, token.handle))
+        scope = Scope.system({trusted.community})
+        with self.db.write() as tx:
+            _, state = self.registry.one(tx, scope, "pass", pass_id)
+            found = self.people.of_ids(tx, scope, [state.person or ""]).get(state.person or "")
+            if found is None or found.row is None:
+                raise NotFound("No name is kept with this pass.")
+            self.audit.append(tx, self._look(shift, "gate.name", found.person, {}))
+            return found.row.name
 
     def _listed(self, tx: Transaction, trusted: Trusted, shift: Shift, found: Found) -> Listed:
         ref = "s_" + text(self.random(18))

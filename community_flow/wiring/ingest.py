@@ -35,6 +35,7 @@ from community_flow.services.ingest import Ingest
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
+from community_flow.services.table_keys import TableKeys
 from community_flow.services.tray import Tray
 from community_flow.services.tray_guard import TrayGuard
 from community_flow.services.trust import Trust
@@ -144,7 +145,7 @@ def wire(core: Core, app: Flask) -> None:
     app.register_blueprint(
         device_routes.blueprint(
             parts.devices, parts.requests, parts.settings, parts.trust, parts.keys, core.traffic.codes, core.clock,
-            knows_time(core),
+            knows_time(core), TableKeys(core.keys).public,
             broker.for_devices if broker else None,
         )
     )  # fmt: skip

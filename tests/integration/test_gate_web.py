@@ -72,6 +72,8 @@ def test_the_service_worker_keeps_only_the_app(app: Flask) -> None:
     [
         ("GET", "/v1/device/passes"), ("GET", "/v1/device/state"), ("POST", "/v1/device/pin"),
         ("POST", "/v1/device/pin/close"), ("POST", "/v1/device/search"), ("POST", "/v1/device/decide"),
+        ("POST", "/v1/device/name"), ("POST", "/v1/device/guest"), ("POST", "/v1/device/rollcall"),
+        ("POST", "/v1/device/emergency"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("header", [None, "Bearer cfd_nobody", "Basic eDp5", "Bearer ", "Bearer cfd_" + "x" * 5000])
@@ -82,7 +84,10 @@ def test_an_unknown_device_is_told_to_bind_again(app: Flask, method: str, path: 
     assert answer.content_type == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/v1/device/pin", "/v1/device/pin/close", "/v1/device/search", "/v1/device/decide"])
+@pytest.mark.parametrize("path", [
+    "/v1/device/pin", "/v1/device/pin/close", "/v1/device/search", "/v1/device/decide", "/v1/device/name",
+    "/v1/device/guest", "/v1/device/rollcall", "/v1/device/emergency",
+])  # fmt: skip
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b"null", b'{"session": 1, "operator": [], "pin": {}}', b'{"tag": NaN}', b"\xff\xfe",
@@ -102,6 +107,24 @@ def test_a_search_without_a_shift_is_refused(app: Flask, token: dict[str, str]) 
     for body in ({"session": "", "text": "林"}, {"session": "\ud800", "text": "林晓"}):
         assert client.post("/v1/device/search", json=body, headers=token).status_code in (403, 422)
     assert client.post("/v1/device/decide", json={"ref": "s_" + "a" * 20}, headers=token).status_code == 403
+
+
+def test_names_guests_and_roll_calls_need_a_shift(app: Flask, token: dict[str, str]) -> None:
+    client, session = app.test_client(), {"session": "nobody"}
+    for path, body in (
+        ("name", {"code": "CF1:" + "A" * 116}), ("guest", {"unit": "7-3-1102", "minutes": 60, "confirmed": "phone"}),
+        ("rollcall", {"zone": "compound", "reason": "fire"}),
+    ):  # fmt: skip
+        assert client.post(f"/v1/device/{path}", json=session | body, headers=token).status_code == 403
+
+
+def test_a_phone_speaks_of_emergencies_at_its_own_gate_only(app: Flask, token: dict[str, str]) -> None:
+    told = {"id": "a" * 32, "gate": "east", "begun_ms": 1, "begun_by": "g1"}
+    client = app.test_client()
+    assert client.post("/v1/device/emergency", json=told, headers=token).status_code == 200
+    elsewhere = told | {"id": "b" * 32, "gate": "nowhere"}
+    assert client.post("/v1/device/emergency", json=elsewhere, headers=token).status_code == 404
+    assert client.post("/v1/device/emergency", json=told | {"begun_by": "林"}, headers=token).status_code == 422
 
 
 def test_card_numbers_cannot_be_guessed_fast(app: Flask, token: dict[str, str]) -> None:

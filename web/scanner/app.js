@@ -4,6 +4,7 @@ import { Camera } from "./camera.js";
 import { decideCode, decideRecord } from "./decide.js";
 import { $ } from "./dom.js";
 import { Desk } from "./desk.js";
+import { Emergency } from "./emergency.js";
 import { Guard } from "./guard.js";
 import { Inside } from "./inside.js";
 import { Link } from "./link.js";
@@ -30,10 +31,13 @@ async function main() {
   const inside = new Inside(Date.now);
   const skewMs = (await store.secret("skew")) ?? 0;
   const link = new Link({ store, device, queue, list, inside, skewMs, told: (event) => told(event) });
+  const emergency = await Emergency.open(store, link);
+  link.emergency = emergency;
   const guard = new Guard(link, () => (queue.closeOpen(), ready.draw()));
-  const ready = new Ready({ link, list, inside, queue, guard });
-  const desk = new Desk({ store, device, queue, list, inside, link, guard, ready, decideCode, decideRecord, seal });
+  const ready = new Ready({ link, list, inside, queue, guard, emergency });
+  const desk = new Desk({ store, device, queue, list, inside, link, guard, ready, emergency, decideCode, decideRecord, seal });
   const camera = new Camera($("video"), (text) => desk.read({ pass: text }), (state) => ready.camera(state));
+  emergency.gate = () => desk.gateId;
   ready.connect(desk, camera);
   new Wedge(window, (read) => (camera.wake(), desk.read(read)));
   ["pointerdown", "keydown"].forEach((name) => addEventListener(name, () => (camera.touched(), guard.touched())));
@@ -41,6 +45,7 @@ async function main() {
     if (event === "revoked") {
       link.stop();
       await store.wipe();
+      ["gate-operator", "gate-office"].forEach((name) => localStorage.removeItem(name));
       sessionStorage.setItem("gate-notice", "wiped");
       location.reload();
     }

@@ -1,11 +1,12 @@
 // The desk: one thing is shown at a time, is put into the queue when it is shown, and is completed by the guard.
 
-import { toast } from "./dom.js";
+import { h, toast } from "./dom.js";
 import { signal } from "./sound.js";
+import { Duty } from "./duty.js";
 import { Result } from "./result.js";
 import * as sheets from "./sheets.js";
 import { say } from "./admission.js";
-import { keepZone, named, t } from "./text.js";
+import { keepZone, language, named, t } from "./text.js";
 
 const AGAIN_MS = 4_000;
 const MOST_ENTRIES = 30;
@@ -18,10 +19,12 @@ export class Desk {
     this.companions = 0;
     this.working = Promise.resolve();
     this.setting = { direction: "in", locked: false, ...JSON.parse(localStorage.getItem("gate-direction") ?? "{}") };
+    this.duty = new Duty(this);
     this.result = new Result(
       {
         letIn: (entry) => this.settle(entry, true), turnBack: (entry) => this.settle(entry, false),
         exception: (entry) => this.exception(entry), undo: (entry) => this.undo(entry), companion: (entry) => this.addCompanion(entry),
+        note: (entry) => this.duty.note(entry), call: () => this.duty.call(), fullName: (entry) => this.duty.fullName(entry),
       },
       () => named(this.gate?.names),
       () => (this.link.online ? "" : t("offline")),
@@ -50,7 +53,7 @@ export class Desk {
     return {
       gate: this.gateId, direction: this.setting.direction, at_ms, utc_offset_min: offset(this.list.site.timezone, at_ms),
       passback: this.gate?.passback ?? "soft", exits: this.gate?.exits, windows: this.gate?.windows,
-      rules: this.list.site.rules, quota: this.list.site.quota, dedup_window_s: this.gate?.dedup_window_s ?? 30, online: this.link.online,
+      rules: this.list.site.rules, quota: this.list.site.quota, dedup_window_s: this.gate?.dedup_window_s ?? 30, online: this.link.online, free_flow: this.emergency.on,
       list_age_ms: Math.max(0, at_ms - this.list.issuedMs),
       names: Object.fromEntries(Object.entries(gates).map(([id, gate]) => [id, gate.names])),
     };
@@ -112,7 +115,7 @@ export class Desk {
     this.result.show(entry);
     entry.shown_ms = performance.now() - started;
     performance.measure("gate-decision", { start: started });
-    signal(decision.decision);
+    signal(decision.decision, language());
     this.remember(entry);
     const open = entry.outcome === "open";
     entry.id = this.report(entry, open).then((report) => this.queue.add(report, open));
@@ -164,7 +167,8 @@ export class Desk {
     this.result.clear();
     this.ready.draw();
     const operator = this.guard.operator ? { operator: this.guard.operator } : {};
-    const changes = { passed: letIn, reason: entry.decision.reason, ...operator, ...extra };
+    const note = [extra.note, entry.note].filter(Boolean).join("; ");
+    const changes = { passed: letIn, reason: entry.decision.reason, ...operator, ...extra, ...(note ? { note } : {}) };
     const completed = await this.queue.complete(await entry.id, changes);
     // The report went as it was: that somebody passed now is a scan of its own.
     if (!completed && letIn) entry.id = this.queue.add({ ...(await this.report({ ...entry, at_ms: this.now() }, false)), ...changes });
@@ -181,7 +185,9 @@ export class Desk {
   }
 
   async undo(entry) {
-    const why = await sheets.reasons(t("undo_why"), ["undo_twice", "undo_direction", "undo_stayed", "undo_other"]);
+    const why = await sheets.reasons(t("undo_why"), ["undo_twice", "undo_direction", "undo_stayed", "undo_other"], [
+      h("button.plain.line", { onclick: () => this.duty.call() }, t("call")),
+    ]);
     if (!why || entry.undone) return;
     entry.undone = true;
     this.recent.delete(entry.lid);
@@ -205,33 +211,29 @@ export class Desk {
     return { at: Date.now(), skew_ms: this.link.skewMs };
   }
 
-  async visitor({ class: kind, unit, party, valid_min, direction }, words) {
+  async visitor({ class: kind, unit, party, valid_min, direction, passed = true, note }, words) {
     const way = direction ?? (this.setting.direction === "out" ? "out" : "in");
-    const report = { kind: "visitor", ...this.stamp(), gate: this.gateId, direction: way, class: kind, passed: true, party };
+    const report = { kind: "visitor", ...this.stamp(), gate: this.gateId, direction: way, class: kind, passed, party };
     if (unit) report.unit = unit;
     if (valid_min) report.valid_min = valid_min;
+    if (note) report.note = note;
     if (this.guard.operator) report.operator = this.guard.operator;
     const decision = say(way === "in" ? "ok_in" : "ok_out");
-    const title = { delivery: t("courier"), guest: t("guest"), companion: t("companion") }[kind];
-    const entry = { decision, direction: way, at_ms: this.now(), outcome: "passed", title: unit ? `${title} · ${unit}` : title, lid: null };
+    const title = { delivery: t("courier"), guest: t("guest"), companion: t("companion"), free_flow: t("emergency") }[kind];
+    const entry = { decision, direction: way, at_ms: this.now(), outcome: passed ? "passed" : "turned", title: unit ? `${title} · ${unit}` : title, lid: null };
     entry.id = this.queue.add(report);
     await entry.id;
     this.remember(entry);
     if (words) toast(words);
-    else {
+    else if (passed) {
       this.result.show(entry);
-      signal("allow");
+      signal("allow", language());
     }
     this.ready.draw();
   }
 
   async courier() {
     const wanted = await sheets.courier();
-    if (wanted) await this.visitor(wanted);
-  }
-
-  async guest() {
-    const wanted = await sheets.guest();
     if (wanted) await this.visitor(wanted);
   }
 

@@ -100,12 +100,15 @@ export class Link {
   /** Send what waits; delete exactly what was answered for. */
   async send() {
     if (this.sending) return;
-    const rows = this.queue.due(Date.now(), this.batch);
+    let rows = this.queue.due(Date.now(), this.batch);
     if (!rows.length) return;
     this.sending = true;
     try {
-      await this.sendRows(rows);
-      this.batch = BATCH;
+      // After a day offline one batch follows the other: nobody waits for a timer thousands of times.
+      for (; rows.length && !this.stopped; rows = this.queue.due(Date.now(), this.batch)) {
+        await this.sendRows(rows);
+        this.batch = BATCH;
+      }
     } catch (error) {
       this.narrow(error, rows);
       throw error;
@@ -117,7 +120,7 @@ export class Link {
   /** A body that is refused as a whole is sent again in halves, until the one report at fault stands alone. */
   narrow(error, rows) {
     if (!(error instanceof Refused) || ![400, 413, 422].includes(error.status)) return;
-    if (rows.length === 1) this.queue.refuse(rows[0]);
+    if (rows.length === 1) this.queue.refuse(rows[0]).catch(() => null);
     this.batch = Math.max(1, Math.floor(rows.length / 2));
   }
 
@@ -136,7 +139,7 @@ export class Link {
     const download = await this.call(`/v1/device/passes${since ? `?since=${encodeURIComponent(since)}` : ""}`);
     // After one that cannot be used the whole list is asked for, and the old one goes on until then.
     this.whole = true;
-    await this.list.take(download, this.device.device);
+    await this.list.take(download, this.device);
     this.whole = false;
     this.told("change");
   }
@@ -146,6 +149,7 @@ export class Link {
     const state = await this.call("/v1/device/state");
     this.measured(before, state.server_ms);
     this.inside.take(state);
+    await this.emergency?.heard(state);
     this.told("change");
   }
 

@@ -1,12 +1,17 @@
 // The sealed list on this phone: taken in, looked up, and the replay state beside it.
 
 import { fromText, toText } from "./bytes.js";
-import { checkDownload, locate, openRecord } from "./table.js";
+import { checkDownload, follow, locate, openRecord } from "./table.js";
+
+// Twice as long as a rotating code can be good: after that a code is refused by its clock, and nothing need be remembered.
+const SHOWN_MS = 120_000;
 
 export class List {
   static async open(store) {
     const list = new List(store);
     list.use(await store.secret("table"));
+    await list.forgetShown();
+    setInterval(() => list.forgetShown(), SHOWN_MS / 4);
     return list;
   }
 
@@ -36,11 +41,11 @@ export class List {
     return this.head?.header.issued_ms ?? 0;
   }
 
-  /** Take a download in: all of it or nothing. Throws TableError; the signer is pinned by the first one. */
+  /** Take a download in: all of it or nothing. Throws TableError; the signer was pinned when the device was claimed. */
   async take(download, device) {
-    const signer = this.head?.signer ?? download.signer;
+    const signer = await follow(this.head?.signer ?? device.signer ?? download.signer, download.succession ?? []);
     const community = this.community ?? fromText(JSON.parse(download.header).community);
-    const holds = { device, community, version: this.version, newest_ms: this.issuedMs };
+    const holds = { device: device.device, community, version: this.version, newest_ms: this.issuedMs };
     const { header, records, removed } = await checkDownload(download, fromText(signer), holds);
     const newDay = this.head && this.head.header.salt !== header.salt;
     const head = { header, signer, old_salt: newDay ? this.head.header.salt : (this.head?.old_salt ?? null) };
@@ -74,13 +79,22 @@ export class List {
 
   /** [token_s, when first shown] of the last rotating code of a handle, also under the day before's lid. */
   async lastShown(handle, lid) {
-    const today = await this.store.get("replay", lid);
+    const today = await this.store.show(await this.store.get("replay", lid));
     if (today || !this.oldSalt) return today ?? null;
     const before = await locate(handle, this.oldSalt, this.community);
-    return (await this.store.get("replay", toText(before.lid))) ?? null;
+    return this.store.show(await this.store.get("replay", toText(before.lid)));
   }
 
-  keepShown(lid, tokenS, atMs) {
-    return this.store.change("replay", (replay) => replay.put([tokenS, atMs], lid));
+  async keepShown(lid, tokenS, atMs) {
+    const hidden = await this.store.hide([tokenS, atMs, Date.now()]);
+    await this.store.change("replay", (replay) => replay.put(hidden, lid));
+  }
+
+  /** Whoever has a photo of a code could ask this phone when it was shown: so that is known for two minutes only. */
+  async forgetShown() {
+    const rows = await this.store.entries("replay");
+    const times = await Promise.all(rows.map(([, hidden]) => this.store.show(hidden).catch(() => null)));
+    const old = rows.filter((_, place) => !(Math.abs(Date.now() - times[place]?.[2]) < SHOWN_MS));
+    if (old.length) await this.store.change("replay", (replay) => old.forEach(([lid]) => replay.delete(lid)));
   }
 }

@@ -8,7 +8,9 @@ const OPEN_MS = 5 * 60_000;
 export class Queue {
   static async open(store) {
     const queue = new Queue(store);
-    for (const [key, hidden] of await store.entries("queue")) queue.rows.set(String(key), await store.show(hidden));
+    const kept = await store.entries("queue");
+    const rows = await Promise.all(kept.map(([, hidden]) => store.show(hidden)));
+    kept.forEach(([key], place) => queue.rows.set(String(key), rows[place]));
     // A new start numbers anew: a phone that was restored from a copy can never use a number twice.
     queue.boot = randomBoot();
     await store.keepSecret("boot", queue.boot);
@@ -52,11 +54,21 @@ export class Queue {
 
   /** The server cannot take this one at all: it stays here, to be seen, and holds nothing else up. */
   refuse(row) {
-    row.refused = true;
+    return this.keep(row.report, { ...row, refused: true });
+  }
+
+  /** Try those again: the server was updated, or the admin mended something. */
+  retry() {
+    return Promise.all(this.tray().map((row) => this.keep(row.report, { ...row, refused: false })));
+  }
+
+  /** Reports that the server cannot take, oldest first. */
+  tray() {
+    return [...this.rows.values()].filter((row) => row.refused).sort((left, right) => left.shown_ms - right.shown_ms);
   }
 
   get refused() {
-    return [...this.rows.values()].filter((row) => row.refused).length;
+    return this.tray().length;
   }
 
   /** Let go of what nobody will decide any more. */

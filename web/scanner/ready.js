@@ -3,8 +3,8 @@
 import { STALE_MS } from "./admission.js";
 import { $, h, hold, icon } from "./dom.js";
 import * as sheets from "./sheets.js";
-import { isMuted, setMuted } from "./sound.js";
-import { ago, dress, language, named, setLanguage, t } from "./text.js";
+import { isMuted, isSilent, setMuted, setSilent } from "./sound.js";
+import { ago, clockOf, dress, language, named, setLanguage, t } from "./text.js";
 
 export class Ready {
   constructor(parts) {
@@ -17,7 +17,9 @@ export class Ready {
     Object.assign(this, { desk, cam: camera });
     desk.camera = camera;
     $("tile-courier").onclick = () => desk.courier();
-    $("tile-guest").onclick = () => desk.guest();
+    $("tile-guest").onclick = () => desk.duty.guest();
+    $("count-one").onclick = () => desk.duty.countOne();
+    hold($("end-emergency"), () => desk.duty.endEmergency());
     $("tile-hand").onclick = () => desk.byHand();
     $("tile-plus").onclick = () => ((desk.companions = (desk.companions + 1) % 10), this.draw());
     $("tile-more").onclick = () => this.more();
@@ -48,6 +50,7 @@ export class Ready {
     $("direction").setAttribute("aria-label", `${t(way)} · ${t("direction")}`);
     const lock = desk.setting.locked ? [icon("i-lock")] : [];
     put($("direction"), way + desk.setting.locked + language(), () => [icon(`i-${way}`), t(way), ...lock]);
+    this.drawEmergency();
     this.drawLine();
     this.drawFinder();
     this.drawFacts();
@@ -58,12 +61,22 @@ export class Ready {
     put($("aside"), shown + language(), () => [h("h2", {}, t("last_scans")), ...this.scans()]);
   }
 
+  drawEmergency() {
+    const { state, on } = this.emergency;
+    $("emergency").hidden = !on;
+    if (!on) return;
+    const words = t("emergency_on", { n: state.begun_by, at: clockOf(state.begun_ms).slice(0, 5) });
+    put($("emergency-say"), words + state.counted + language(), () => [h("strong", {}, t("emergency")), h("span", {}, words)]);
+    put($("count-one"), `${state.counted}${language()}`, () => [icon("i-plus"), t("emergency_plus"), h("b", {}, String(state.counted))]);
+    put($("end-emergency"), language(), () => [t("emergency_end")]);
+  }
+
   drawLine() {
     const { link, queue } = this;
     const waiting = queue.size;
     const words = link.online ? (waiting > 5 ? t("online_queue", { n: waiting }) : t("online")) : waiting ? t("offline_queue", { n: waiting }) : t("offline");
     $("net").classList.toggle("off", !link.online);
-    $("net").classList.toggle("warn", link.online && this.stale());
+    $("net").classList.toggle("warn", (link.online && this.stale()) || queue.refused > 0);
     put($("net"), words + language(), () => [h("i.dot"), words]);
   }
 
@@ -78,10 +91,10 @@ export class Ready {
     if (words) [asleep.children[0].textContent, asleep.children[1].textContent] = words.map((key) => t(key));
     const waiting = this.queue.size;
     const offline = waiting ? t("waiting", { n: waiting }) : t("waiting_none");
-    const hint = !this.list.head ? t("list_none") : this.stale() ? t("list_stale", { age: this.listAge().replace(/前$| ago$/, "") }) : this.link.online ? t("ready_hint") : offline;
+    const hint = this.queue.refused ? t("refused", { n: this.queue.refused }) : !this.list.head ? t("list_none") : this.stale() ? t("list_stale", { age: this.listAge().replace(/前$| ago$/, "") }) : this.link.online ? t("ready_hint") : offline;
     $("say").textContent = t("ready");
     $("say-hint").textContent = hint;
-    document.querySelector(".say").classList.toggle("warn", this.stale());
+    document.querySelector(".say").classList.toggle("warn", this.stale() || this.queue.refused > 0);
   }
 
   listAge() {
@@ -111,8 +124,17 @@ export class Ready {
       [t("line"), link.online ? t("online") : t("offline")], [t("queue_title"), waiting],
       [t("list"), list.head ? `${t("list_count", { n: list.count })} · ${this.listAge()}` : "—"], ...zones,
     ];
-    const notes = [[link.poison, "poison"], [queue.refused, "refused"]].filter(([n]) => n);
-    return sheets.facts(t("state"), pairs, notes.map(([n, key]) => h("p.wrong", {}, t(key, { n }))));
+    const poison = link.poison ? [h("p.wrong", {}, t("poison", { n: link.poison }))] : [];
+    return sheets.facts(t("state"), pairs, [...poison, ...this.tray(queue)]);
+  }
+
+  /** What the server cannot take lies here to be seen: when, what, and a button that tries again. */
+  tray(queue) {
+    const rows = queue.tray();
+    if (!rows.length) return [];
+    const line = ({ report }) => h("li", {}, h("span.mark.check"), h("div.what", {}, t(`kind_${report.kind}`), h("small", {}, clockOf(report.at - (report.skew_ms ?? 0)))));
+    const again = h("button.plain", { onclick: () => (sheets.close(), queue.retry().then(() => this.link.wake())) }, t("retry"));
+    return [h("p.wrong", { role: "status" }, t("refused", { n: rows.length })), h("ul.list", {}, ...rows.slice(0, 50).map(line)), again];
   }
 
   more() {
@@ -127,8 +149,12 @@ export class Ready {
       const torch = cam.hasTorch ? act(t("torch"), () => cam.torch((this.torch = !this.torch))) : null;
       return [
         duty, h("button.plain", { onclick: () => file.click() }, t("photo")), file, torch,
-        act(`${t("sound")}${isMuted() ? "" : " ✓"}`, () => setMuted(!isMuted())),
+        act(t("call"), () => desk.duty.call()),
+        act(t("paper_title"), () => desk.duty.paper()),
+        h("div.row", {}, act(`${t("sound")}${isMuted() ? "" : " ✓"}`, () => setMuted(!isMuted())), act(`${t("voice")}${isSilent() ? "" : " ✓"}`, () => setSilent(!isSilent()))),
         h("div.row", {}, act(t("theme"), () => this.theme()), act(t("language"), () => this.speak())),
+        this.emergency.on ? null : act(t("emergency_more"), () => desk.duty.beginEmergency()),
+        act(t("roll_title"), () => desk.duty.rollCall()),
         h("a.plain", { href: "/" }, t("office")),
         hold(h("button.plain.danger", {}, t("forget")), () => desk.forget()),
         h("p.hint", {}, `${t("device")} ${desk.device.device}`),

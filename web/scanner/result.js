@@ -54,7 +54,7 @@ export class Result {
     return [
       h("div.top", {}, h("b", {}, this.gateName()), ...this.line(), h("span", {}, icon(`i-${entry.direction}`), t(entry.direction))),
       h("div.word", {}, icon(`r-${decision.decision}`), h("h2", {}, t(decision.decision)), h("p", {}, sentence)),
-      entry.record ? card(entry) : null,
+      entry.record ? card(entry, this.acts.fullName) : null,
       decision.decision === "allow" ? h("div.left", {}, h("i")) : null,
       this.buttons(entry),
     ].filter(Boolean);
@@ -64,6 +64,14 @@ export class Result {
   line() {
     const words = this.offline();
     return words ? [h("span", {}, words)] : [];
+  }
+
+  /** A note and the office, beside what has to be decided. */
+  beside(entry) {
+    return [
+      h("button.act.tiny.side", { onclick: () => this.acts.note(entry) }, t("note")),
+      h("button.act.tiny.side", { onclick: () => this.acts.call() }, t("call")),
+    ];
   }
 
   buttons(entry) {
@@ -79,21 +87,37 @@ export class Result {
     if (entry.decision.decision === "stop") {
       back.classList.add("wide");
       const exception = hold(h("button.act.small.wide.line", {}, t("exception")), () => acts.exception(entry));
-      return h("div.acts", {}, back, exception);
+      return h("div.acts", {}, ...this.beside(entry), back, exception);
     }
     const words = entry.direction === "out" ? "let_out" : "let_in";
     back.className = "act line";
-    return h("div.acts", {}, back, h("button.act.second.first", { onclick: () => acts.letIn(entry) }, t(words)));
+    return h("div.acts", {}, ...this.beside(entry), back, h("button.act.second.first", { onclick: () => acts.letIn(entry) }, t(words)));
   }
 }
 
+/** The name as it is masked, and in full while it is held: online, on duty, in the log. */
+function named(entry, fullName) {
+  const masked = entry.record.name;
+  if (!entry.content?.pass) return h("h3", {}, masked);
+  const button = h("button", { title: t("name_hidden") }, masked);
+  let held = false;
+  button.addEventListener("pointerdown", async () => {
+    held = true;
+    const full = await fullName(entry);
+    if (held && full) button.textContent = full;
+  });
+  const hide = () => ((held = false), (button.textContent = masked));
+  ["pointerup", "pointerleave", "pointercancel"].forEach((name) => button.addEventListener(name, hide));
+  return h("h3", {}, button);
+}
+
 /** Masked name, building; the unit only while the guard holds it. */
-function card(entry) {
+function card(entry, fullName) {
   const { record } = entry;
   const at = clockOf(entry.at_ms);
   const lines = [[t("type"), t(record.type ?? "resident")], [t("time"), at]];
   if (entry.home || record.unit) lines.unshift([t("home"), home(entry)]);
-  return h("div.card", {}, h("h3", {}, record.name), h("dl", {}, lines.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])));
+  return h("div.card", {}, named(entry, fullName), h("dl", {}, lines.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)])));
 }
 
 function home({ home: building, record }) {

@@ -32,8 +32,8 @@ export function open(title, body) {
 }
 
 /** One of a few reasons; resolves with its code or null. */
-export function reasons(title, keys) {
-  return open(title, (finish) => keys.map((key) => h("button.plain", { onclick: () => finish(key) }, t(key))));
+export function reasons(title, keys, more = []) {
+  return open(title, (finish) => [...keys.map((key) => h("button.plain", { onclick: () => finish(key) }, t(key))), ...more]);
 }
 
 // ---- the unit on a number pad ----------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ export function unitPad() {
   return { nodes: [fields, pad], value: () => values.filter(Boolean).join("-") };
 }
 
-function choices(options, chosen, pick) {
+export function choices(options, chosen, pick) {
   const buttons = options.map(([value, words]) => h("button", { ariaPressed: String(value === chosen), onclick: () => choose(value) }, words));
   function choose(value) {
     buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(options[place][0] === value)));
@@ -91,18 +91,6 @@ export function courier() {
     const done = () => finish({ class: "delivery", unit: pad.value() || null, party: 1, valid_min: 60 });
     return [h("p.hint", {}, `${t("unit")} · ${t("courier_hint")}`), ...pad.nodes, h("button.go", { onclick: done }, t("let_in"))];
   });
-}
-
-export function guest() {
-  const pad = unitPad();
-  const wanted = { party: 1, valid_min: 240 };
-  return open(t("guest_title"), (finish) => [
-    h("p.hint", {}, t("guest_hint")),
-    ...pad.nodes,
-    choices([1, 2, 3, 4, 5].map((n) => [n, `${n}`]), 1, (n) => (wanted.party = n)),
-    choices([60, 240, 1440].map((n) => [n, t(`stay_${n}`)]), 240, (n) => (wanted.valid_min = n)),
-    h("button.go", { onclick: () => pad.value() && finish({ class: "guest", unit: pad.value(), ...wanted }) }, t("let_in")),
-  ]);
 }
 
 // ---- by hand ----------------------------------------------------------------------------------------------------------

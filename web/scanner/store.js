@@ -74,7 +74,7 @@ export class Store {
   /** Forget the device, its list and its replay state; what waits to be sent stays sealed and stays. */
   wipe() {
     return this.change(["kv", "records", "replay"], (kv, records, replay) => {
-      ["device", "table"].forEach((name) => kv.delete(name));
+      ["device", "table", "emergency", "roll"].forEach((name) => kv.delete(name));
       records.clear();
       replay.clear();
     });

@@ -5,6 +5,7 @@ import { concat, equal, fromText, fromUtf8, hkdf, sha256, toText, u32, utf8 } fr
 import { ed25519Good } from "./signatures.js";
 
 const INFO = utf8("cf/gate-record/v1");
+const HANDED_ON_PREFIX = utf8("community-flow/table-key/v1\0");
 const SIGNED_PREFIX = utf8("community-flow/gate-table/v1\0");
 const LID = 12;
 const NONCE = 12;
@@ -31,6 +32,19 @@ export async function openRecord(sealed, place, community, epoch) {
   } catch {
     throw new TableError("damaged, or of another day");
   }
+}
+
+/** The key that a pinned one leads to by good signatures; the pinned one itself where nobody followed it. */
+export async function follow(pinned, succession) {
+  let key = pinned;
+  for (const step of succession) {
+    if (step.by !== key) continue;
+    const [by, next] = [fromText(step.by), fromText(step.key)];
+    const good = await ed25519Good(by, fromText(step.signature), concat(HANDED_ON_PREFIX, next));
+    if (!good) throw new TableError("a key that the one before it does not vouch for");
+    key = step.key;
+  }
+  return key;
 }
 
 /** {header, records, removed} of a download this device may use; throws TableError. */

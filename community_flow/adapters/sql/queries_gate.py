@@ -12,15 +12,28 @@ from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_flow import passages, visits
-from community_flow.adapters.sql.tables_gate import guard_pins, guard_shifts
+from community_flow.adapters.sql.tables_gate import gate_emergencies, guard_pins, guard_shifts
 from community_flow.adapters.sql.tables_ingest import references, reports
 from community_flow.adapters.sql.tables_registry import journal, passes
 from community_flow.domain.scope import Scope
-from community_flow.ports.gate import GuardPin, Shift
+from community_flow.ports.gate import Emergency, GuardPin, Open, Shift
 from community_flow.ports.ingest import Trusted
 
 
 class SqlGate:
+    def emergency(self, tx: Connection, community: str, gate: str) -> Open | None:
+        found = (
+            select(gate_emergencies.c.id, gate_emergencies.c.begun_ms, gate_emergencies.c.begun_by)
+            .where(
+                gate_emergencies.c.community == community, gate_emergencies.c.gate == gate,
+                gate_emergencies.c.ended_ms.is_(None),
+            )
+            .order_by(gate_emergencies.c.begun_ms.desc(), gate_emergencies.c.id)
+            .limit(1)
+        )  # fmt: skip
+        row = tx.execute(found).first()
+        return Open(*row) if row else None
+
     def inside(self, tx: Connection, scope: Scope, zone: str, now_ms: int) -> frozenset[str]:
         found = select(visits.c.person).where(
             within(visits.c.community, scope), visits.c.zone == zone, visits.c.until_ms > now_ms,
@@ -125,3 +138,12 @@ class SqlGuards:
 
     def end(self, tx: Connection, session_hash: bytes) -> None:
         tx.execute(delete(guard_shifts).where(guard_shifts.c.session_hash == session_hash))
+
+
+class SqlEmergencies:
+    def one(self, tx: Connection, emergency: str) -> Emergency | None:
+        row = tx.execute(select(gate_emergencies).where(gate_emergencies.c.id == emergency)).first()
+        return Emergency(**row._mapping) if row else None
+
+    def save(self, tx: Connection, emergency: Emergency) -> None:
+        upsert(tx, gate_emergencies, [asdict(emergency)], ("id",))

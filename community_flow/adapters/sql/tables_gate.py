@@ -1,8 +1,8 @@
-"""Guards' PINs and who stands at which gate phone."""
+"""Guards' PINs, who stands at which gate phone, and when everyone was let through a gate."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
 
 from community_flow.adapters.sql.metadata import Ms, metadata
 
@@ -29,4 +29,21 @@ guard_shifts = Table(
     Column("begun_ms", Ms, nullable=False),
     Column("seen_ms", Ms, nullable=False),
     Index(None, "device"),
+)
+
+gate_emergencies = Table(
+    "gate_emergencies",
+    metadata,
+    # Made by the phone, which may have no network when it begins.
+    Column("id", Text, primary_key=True),
+    Column("community", Text, nullable=False),
+    Column("gate", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("begun_ms", Ms, nullable=False),
+    Column("begun_by", Text, nullable=False),
+    Column("ended_ms", Ms),
+    Column("ended_by", Text),
+    # People let through without a pass, as the phone counted them.
+    Column("counted", Integer, nullable=False),
+    Index(None, "community", "gate"),
 )

@@ -1,0 +1,102 @@
+"""What a guard on duty may do at a gate phone beyond letting people through: names, guests, roll calls, emergencies."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import msgspec
+from flask import Blueprint, request
+from msgspec import Meta
+from werkzeug.wrappers import Response
+
+from community_flow.entrypoints.access import device
+from community_flow.entrypoints.answers import json_response, parse
+from community_flow.entrypoints.devices import trusted_device
+from community_flow.entrypoints.languages import LAST_MS
+from community_flow.ports.gate import Emergency
+from community_flow.services.emergencies import Emergencies
+from community_flow.services.gate import GateDesk
+from community_flow.services.gate_guests import GateGuests
+from community_flow.services.guards import Guards
+from community_flow.services.roll_calls import RollCalls
+from community_flow.services.trust import Trust
+
+Text = Annotated[str, Meta(max_length=100)]
+Code = Annotated[str, Meta(max_length=500)]
+Operator = Annotated[str, Meta(pattern=r"^g\d{1,6}$")]
+Ms = Annotated[int, Meta(ge=0, le=LAST_MS)]
+
+
+class Named(msgspec.Struct, frozen=True):
+    session: Text
+    code: Code
+
+
+class Guest(msgspec.Struct, frozen=True):
+    session: Text
+    unit: Text
+    minutes: int
+    confirmed: Text
+
+
+class Cleared(msgspec.Struct, frozen=True):
+    session: Text
+    zone: Text
+    reason: Text
+
+
+class Told(msgspec.Struct, frozen=True):
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,40}$")]
+    gate: Text
+    begun_ms: Ms
+    begun_by: Operator
+    ended_ms: Ms | None = None
+    ended_by: Operator | None = None
+    counted: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+def blueprint(
+    desk: GateDesk, guards: Guards, guests: GateGuests, calls: RollCalls, emergencies: Emergencies, trust: Trust
+) -> Blueprint:
+    bp = Blueprint("gate_guard", __name__)
+    _shift_routes(bp, desk, guards, guests, calls, trust)
+
+    @bp.post("/v1/device/emergency")
+    @device
+    def emergency() -> Response:
+        """That everyone passes at this gate, who began it, who ended it, how many were counted. Safe to repeat."""
+        trusted, told = trusted_device(trust), parse(Told, request)
+        desk.check_own(trusted, told.gate)
+        known = Emergency(community=trusted.community, device=trusted.device, **msgspec.structs.asdict(told))
+        return json_response({"server_ms": emergencies.tell(trusted, known)})
+
+    return bp
+
+
+def _shift_routes(
+    bp: Blueprint, desk: GateDesk, guards: Guards, guests: GateGuests, calls: RollCalls, trust: Trust
+) -> None:
+    @bp.post("/v1/device/name")
+    @device
+    def name() -> Response:
+        """The full name behind a pass that lies before a guard on duty; logged."""
+        trusted, given = trusted_device(trust), parse(Named, request)
+        return json_response({"name": desk.full_name(trusted, guards.on_duty(trusted, given.session), given.code)})
+
+    @bp.post("/v1/device/guest")
+    @device
+    def guest() -> Response:
+        """A visitor's pass for a guest whose host agreed: the slip for the way out."""
+        trusted, given = trusted_device(trust), parse(Guest, request)
+        shift = guards.on_duty(trusted, given.session)
+        slip = guests.register(trusted, shift, given.unit, given.minutes, given.confirmed)
+        return json_response({"pass": slip.pass_, "qr": slip.qr, "until_ms": slip.until_ms}, 201)
+
+    @bp.post("/v1/device/rollcall")
+    @device
+    def roll_call() -> Response:
+        """Everybody in a zone that has to be cleared, by name: for a guard on duty, with a reason, logged."""
+        trusted, given = trusted_device(trust), parse(Cleared, request)
+        shift = guards.on_duty(trusted, given.session)
+        return json_response(asdict(calls.call(trusted, shift, given.zone, given.reason)))

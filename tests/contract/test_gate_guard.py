@@ -1,0 +1,157 @@
+"""What a guard on duty may do beyond letting people through, on both stores: names, guests, roll calls, emergencies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from community_flow.adapters.cards_pdf import qr_modules
+from community_flow.adapters.sql.queries_gate import SqlEmergencies, SqlGate
+from community_flow.adapters.sql.queries_people import SqlPeople
+from community_flow.domain import gate_table
+from community_flow.domain import passes as cf1
+from community_flow.domain.errors import Invalid, NotFound
+from community_flow.domain.gate_table import TableError
+from community_flow.domain.scope import Role
+from community_flow.ports.gate import Emergency, Shift
+from community_flow.services.community_keys import CommunityKeys
+from community_flow.services.emergencies import Emergencies
+from community_flow.services.gate_guests import GateGuests
+from community_flow.services.guards import Guards
+from community_flow.services.roll_calls import RollCalls
+from community_flow.services.table_keys import TableKeys
+from community_flow.wiring.core import Core
+from community_flow.wiring.registry import registry_parts
+from tests.contract.test_gate import Phone, Site
+from tests.factories import an_account
+from tests.registry_parts import MANAGER
+
+
+@pytest.fixture
+def site(core: Core) -> Site:
+    return Site(core)
+
+
+@pytest.fixture
+def shift(site: Site) -> Shift:
+    account = an_account(site.core, Role.GUARD)
+    guards: Guards = site.guards
+    operator = guards.set_pin(account.scope, "4821")
+    return guards.on_duty(site.trusted, guards.open(site.trusted, operator, "4821").session)
+
+
+def logged(site: Site, action: str) -> list[Any]:
+    with site.core.db.read() as tx:
+        return [
+            row for row in site.core.audit.store.latest(tx, MANAGER, before=None, limit=200) if row.action == action
+        ]
+
+
+def calls(site: Site, inside: set[str]) -> RollCalls:
+    class Reader(SqlGate):
+        """Who is inside is another test's matter."""
+
+        def inside(self, tx: Any, scope: Any, zone: str, now_ms: int) -> frozenset[str]:
+            return frozenset(inside) if zone == "compound" else frozenset()
+
+        def zone_counts(self, tx: Any, scope: Any, now_ms: int) -> dict[str, int]:
+            return {"compound": len(inside) + 2}
+
+    core = site.core
+    return RollCalls(core.db, core.registry, Reader(), SqlPeople(), CommunityKeys(core.keys), core.audit, site.clock)
+
+
+def test_a_full_name_is_in_the_log_of_the_person_whose_it_is(site: Site, shift: Shift) -> None:
+    person = site.person("欧阳晓梅")
+    site.handle(person)
+    with site.core.db.read() as tx:
+        [held] = site.parts.passes.of_persons(tx, MANAGER, [person])
+        code = site.parts.passes.text(tx, held)
+    assert site.desk.full_name(site.trusted, shift, code) == "欧阳晓梅"
+    assert [(row.person, row.account) for row in logged(site, "gate.name")] == [(person, shift.account)]
+    with pytest.raises(Invalid):
+        site.desk.full_name(site.trusted, shift, "https://example.org")
+    assert len(logged(site, "gate.name")) == 1
+
+
+def test_a_roll_call_names_everybody_inside_and_each_of_them_can_read_that(site: Site, shift: Shift) -> None:
+    inside = {site.person("王一", "10-1-101"), site.person("李二", "2-1-101")}
+    outside = site.person("赵三", "3-1-101")
+    found = calls(site, inside).call(site.trusted, shift, "compound", "fire")
+    assert [(each.name, each.unit) for each in found.people] == [("李二", "2-1-101"), ("王一", "10-1-101")]
+    assert found.unnamed == 2
+    assert len({each.key for each in found.people}) == 2
+    rows = logged(site, "gate.rollcall")
+    assert {row.person for row in rows} == {None, *inside}
+    assert outside not in {row.person for row in rows}
+    assert {row.purpose for row in rows} == {"evacuation"}
+
+
+def test_a_roll_call_needs_a_reason_and_an_own_zone(site: Site, shift: Shift) -> None:
+    with pytest.raises(Invalid):
+        calls(site, set()).call(site.trusted, shift, "compound", "curious")
+    with pytest.raises(NotFound):
+        calls(site, set()).call(site.trusted, shift, "somewhere-else", "fire")
+    assert logged(site, "gate.rollcall") == []
+
+
+def test_a_guest_gets_a_pass_that_is_in_the_next_list_and_ends_by_itself(site: Site, shift: Shift) -> None:
+    phone = Phone(site)
+    phone.sync()
+    guests = GateGuests(registry_parts(site.core).visitors, qr_modules)
+    slip = guests.register(site.trusted, shift, "7-3-1102", 240, "phone")
+    assert phone.sync() == 1
+    token = cf1.decode(slip.pass_)
+    assert isinstance(token, cf1.Token)
+    record = phone.record(token.handle)
+    assert record is not None
+    assert (record.type, record.unit, record.until_ms) == ("visitor", "7-3-1102", slip.until_ms)
+    assert len(slip.qr) == len(slip.qr[0]) == 37
+    for wrong in (("7-3-1102", 240, "nobody"), ("7-3-1102", 10_000, "phone"), ("", 60, "phone")):
+        with pytest.raises(Invalid):
+            guests.register(site.trusted, shift, *wrong)
+    assert {row.account for row in logged(site, "person.add")} >= {shift.account}
+
+
+def emergencies(site: Site) -> Emergencies:
+    core = site.core
+    return Emergencies(core.db, SqlEmergencies(), core.audit, site.clock, site.desk.forget_state)
+
+
+def test_an_emergency_is_named_heard_by_the_whole_gate_counted_and_ended_once(site: Site) -> None:
+    desk, begun_ms = emergencies(site), site.clock.now_ms()
+    told = Emergency(
+        id="e" * 20, community="garden", gate="east", device=site.trusted.device, begun_ms=begun_ms, begun_by="g1"
+    )
+    assert site.desk.state(site.trusted).emergency is None
+    desk.tell(site.trusted, told)
+    desk.tell(site.trusted, told)
+    known = site.desk.state(site.trusted).emergency
+    assert known is not None
+    assert (known.id, known.begun_by, known.begun_ms) == (told.id, "g1", begun_ms)
+    desk.tell(site.trusted, replace(told, ended_ms=begun_ms + 60_000, ended_by="g2", counted=31))
+    # A phone that comes late neither reopens it nor counts less.
+    desk.tell(site.trusted, replace(told, counted=4))
+    desk.tell(site.trusted, replace(told, ended_ms=begun_ms + 90_000, ended_by="g3", counted=12))
+    assert site.desk.state(site.trusted).emergency is None
+    assert [row.detail["operator"] for row in logged(site, "gate.emergency")] == ["g1"]
+    [end] = logged(site, "gate.emergency.end")
+    assert (end.detail["operator"], end.detail["counted"]) == ("g2", 31)
+    with pytest.raises(NotFound):
+        desk.tell(site.trusted, replace(told, gate="west"))
+
+
+def test_a_phone_follows_the_key_of_its_lists_from_hand_to_hand(site: Site) -> None:
+    keys = TableKeys(site.core.keys)
+    pinned = keys.public()
+    assert gate_table.follow(pinned, keys.succession()) == pinned
+    site.core.keys.rotate("delta")
+    site.core.keys.rotate("delta")
+    assert gate_table.follow(pinned, keys.succession()) == keys.public() != pinned
+    forged = [{**step, "key": step["by"]} for step in keys.succession()]
+    with pytest.raises(TableError):
+        gate_table.follow(pinned, forged)
+    stranger = "A" * 43
+    assert gate_table.follow(stranger, keys.succession()) == stranger
