@@ -73,11 +73,12 @@ export class Camera {
     });
   }
 
-  decode(bitmap) {
+  /** The text of a frame or, looked at more thoroughly, of a photo that was taken once. */
+  decode(bitmap, still = false) {
     const id = this.next++;
     return new Promise((resolve) => {
       this.waiting.set(id, resolve);
-      this.worker.postMessage({ id, bitmap }, [bitmap]);
+      this.worker.postMessage({ id, bitmap, still }, [bitmap]);
     });
   }
 
@@ -98,7 +99,7 @@ export class Camera {
   }
 
   async photo(file) {
-    return this.decode(await createImageBitmap(file));
+    return this.decode(await createImageBitmap(file), true);
   }
 
   get track() {

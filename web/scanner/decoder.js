@@ -1,21 +1,24 @@
 // A Worker that finds a QR code in a picture. Nothing of the picture leaves it.
 
 import { prepareZXingModule, readBarcodes } from "../vendor/zxing-wasm/es/reader/index.js";
+import { firstCode } from "./reading.js";
 
 prepareZXingModule({
   overrides: { locateFile: (name) => new URL(`../vendor/zxing-wasm/${name}`, self.location).href },
   fireImmediately: true,
 });
 
-const OPTIONS = { formats: ["QRCode"], tryHarder: true, tryRotate: true, tryInvert: true, maxNumberOfSymbols: 1 };
+// Of the frames in which nothing was found each third is looked at again: an empty view lasts all day.
+const HARDER_EVERY = 3;
 let canvas = null;
+let fruitless = 0;
 
-self.onmessage = async ({ data: { id, bitmap } }) => {
+self.onmessage = async ({ data: { id, bitmap, still } }) => {
   let text = null;
   const started = performance.now();
   try {
-    const [found] = await readBarcodes(pixels(bitmap), OPTIONS);
-    text = found?.isValid === false ? null : (found?.text ?? null);
+    text = await firstCode(readBarcodes, pixels(bitmap), still || (fruitless + 1) % HARDER_EVERY === 0);
+    fruitless = text ? 0 : fruitless + 1;
   } finally {
     bitmap.close();
     self.postMessage({ id, text, ms: performance.now() - started });
