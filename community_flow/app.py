@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, send_from_directory
+from flask import Flask
 from werkzeug.wrappers import Response
 
 from community_flow.adapters.parent import end_with_parent
@@ -18,6 +18,7 @@ from community_flow.entrypoints.measuring import measure, measured
 from community_flow.entrypoints.problems import translate_errors
 from community_flow.entrypoints.request_ids import with_id
 from community_flow.entrypoints.security import secure_headers
+from community_flow.entrypoints.small_files import send_small
 from community_flow.ports import Clock
 from community_flow.settings import Settings
 from community_flow.wiring import (
@@ -124,7 +125,7 @@ def _serve_vendor(app: Flask) -> None:
     @app.get("/vendor/<path:path>", endpoint="vendor")
     @public
     def vendor(path: str) -> Response:
-        return send_from_directory(ROOT / "vendor", path, max_age=3600)
+        return send_small(ROOT / "vendor", path, max_age=3600)
 
 
 def _put_raw_routes(core: Core, app: Flask) -> None:

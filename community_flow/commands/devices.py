@@ -1,4 +1,4 @@
-"""device enrol|list|rotate|revoke|code"""
+"""device enrol|list|rotate|revoke|code|table-key"""
 
 from __future__ import annotations
 
@@ -76,6 +76,14 @@ def code(device: str) -> None:
     core = prepare(settings())
     made = ingest_parts(core).devices.new_code(_everything(core), device)
     click.echo(made.code)
+
+
+@device.command("table-key")
+def table_key() -> None:
+    """A new key signs the gates' lists; phones follow by the old one's word. Start `serve` again afterwards."""
+    core = prepare(settings())
+    key = core.keys.rotate("delta")
+    click.echo(f"Lists are signed by key {key.id} once `serve` has been started again.")
 
 
 def _show(core: Core, made: Enrolled, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from community_flow.entrypoints.access import (
 )
 from community_flow.entrypoints.answers import json_response, parse
 from community_flow.entrypoints.problems import Problem
+from community_flow.entrypoints.small_files import send_small
 from community_flow.ports import Clock
 from community_flow.ports.ingest import Limits, Trusted
 from community_flow.services.devices import Devices
@@ -93,7 +93,7 @@ def _app_routes(bp: Blueprint) -> None:
     @public
     def page() -> BaseResponse:
         """Give the gate app: the same for everybody, signed in or not."""
-        return _fresh(send_from_directory(SCANNER, "gate.html"))
+        return _fresh(send_small(SCANNER, "gate.html"))
 
     @bp.get("/gate/sw.js")
     @public
@@ -115,7 +115,7 @@ def _app_routes(bp: Blueprint) -> None:
         """Give a file of the gate app."""
         if path not in _files():
             raise NoSuchFile
-        return _fresh(_small(path))
+        return _fresh(send_small(SCANNER, path))
 
 
 def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Devices) -> None:
@@ -223,22 +223,6 @@ def _fresh(response: Any) -> BaseResponse:
         response.add_etag()
     answer: BaseResponse = response.make_conditional(request)
     return answer
-
-
-def _small(path: str) -> BaseResponse:
-    """A file of the app, compressed for whoever takes it: a guard's first start is over a weak network."""
-    response: BaseResponse = send_from_directory(SCANNER, path)
-    if not request.accept_encodings["gzip"]:
-        return response
-    kind = response.content_type
-    response.close()
-    headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    return Response(_zipped(path), content_type=kind, headers=headers)
-
-
-@lru_cache(maxsize=64)
-def _zipped(path: str) -> bytes:
-    return gzip.compress((SCANNER / path).read_bytes(), 9, mtime=0)
 
 
 @lru_cache(maxsize=1)

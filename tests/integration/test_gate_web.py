@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +37,24 @@ def test_the_app_opens_for_everybody_and_is_asked_for_again(app: Flask, path: st
         etag = answer.headers["ETag"]
     with app.test_client().get(path, headers={"If-None-Match": etag}) as again:
         assert again.status_code == 304
+
+
+def test_the_app_comes_compressed_and_small_and_its_modules_are_asked_for_at_once(app: Flask) -> None:
+    client, ask = app.test_client(), {"Accept-Encoding": "gzip"}
+    page = client.get("/gate", headers=ask)
+    html = gzip.decompress(page.data).decode()
+    named = re.findall(r'"(/scanner/[a-z_]+\.(?:js|css))"', html)
+    weight, wanted = len(page.data), set()
+    for path in named:
+        answer = client.get(path, headers=ask)
+        assert answer.headers["Content-Encoding"] == "gzip"
+        weight += len(answer.data)
+        source = gzip.decompress(answer.data).decode()
+        wanted |= {f"/scanner/{name}" for name in re.findall(r'^import [^"]* from "\./([a-z_]+\.js)"', source, re.M)}
+    assert wanted <= set(named), "gate.html has no modulepreload for what a module imports"
+    assert weight <= 60 * 1024
+    with client.get("/scanner/app.js") as plain:
+        assert "Content-Encoding" not in plain.headers
 
 
 @pytest.mark.parametrize("path", ["../app.py", "..%2fapp.py", "gate.html", "nothing.js", "package.json", ""])

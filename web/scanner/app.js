@@ -53,6 +53,7 @@ async function main() {
   }
   link.start();
   document.body.dataset.view = "ready";
+  performance.mark("gate-ready");
   await camera.wake();
   window.gate = { desk, queue, list, link, camera, store }; // for the console of whoever looks into a phone
 }

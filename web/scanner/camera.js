@@ -82,7 +82,8 @@ export class Camera {
     });
   }
 
-  answered({ id, text }) {
+  answered({ id, text, ready }) {
+    if (ready) return performance.mark("gate-reads");
     this.waiting.get(id)?.(text);
     this.waiting.delete(id);
   }

@@ -3,10 +3,11 @@
 import { prepareZXingModule, readBarcodes } from "../vendor/zxing-wasm/es/reader/index.js";
 import { firstCode } from "./reading.js";
 
-prepareZXingModule({
+const prepared = prepareZXingModule({
   overrides: { locateFile: (name) => new URL(`../vendor/zxing-wasm/${name}`, self.location).href },
   fireImmediately: true,
 });
+prepared?.then(() => self.postMessage({ ready: true }));
 
 // Of the frames in which nothing was found each third is looked at again: an empty view lasts all day.
 const HARDER_EVERY = 3;

@@ -39,8 +39,9 @@ export class Duty {
 
   /** Somebody without a pass went through: counted, and a passage of nobody. */
   async countOne() {
-    await this.emergency.count(1);
-    await this.desk.visitor({ class: "free_flow", unit: null, party: 1 }, t("emergency_counted", { n: this.emergency.state?.counted ?? 0 }));
+    const counted = this.emergency.count(1);
+    await this.desk.visitor({ class: "free_flow", unit: null, party: 1 }, t("emergency_counted", { n: this.emergency.state.counted }));
+    await counted;
   }
 
   // ---- roll call ------------------------------------------------------------------------------------------------------

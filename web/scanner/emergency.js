@@ -34,7 +34,7 @@ export class Emergency {
   async keep(state, known = null) {
     this.state = state && { ...state, known_ms: known };
     await this.store.keepSecret(NAME, this.state);
-    if (state && known === null) await this.tell().catch(() => null); // told again with the next state
+    if (state && known === null) this.tell().catch(() => null); // nobody waits for the network; told again with the next state
   }
 
   /** Tell the server what it does not know yet. */
