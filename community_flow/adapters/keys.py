@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 NAMES = ("card", "table", "ingest", "community", "audit", "session", "delta", "device")
 WRAP_INFO = b"community-flow/key-file/v1"
+MOST_KEYS = 255
+LOOK_AGAIN_S = 1.0
+"""A key that a command made beside the server is in use this soon."""
 
 
 class KeyTrouble(RuntimeError):
@@ -49,10 +53,17 @@ class KeyRing:
     The community key, like card and table, is derived per community by the caller (HKDF over the community's uid).
     """
 
-    def __init__(self, folder: Path, key_file: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        key_file: Path | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.folder, self.now_ms = folder, now_ms
         self._wrapping = _wrapping_key(key_file)
         self._known: dict[str, tuple[Key, ...]] = {}
+        self._files: tuple[str, ...] = ()
+        self._looked_s = 0.0
 
     def ensure(self) -> None:
         """Make what is missing. Never replaces a key."""
@@ -62,35 +73,59 @@ class KeyRing:
             if not self.all(name):
                 self._add(name, 1, 0)
 
-    def rotate(self, name: str) -> Key:
-        """A new key from now on; the old ones stay for what they signed."""
+    def rotate(self, name: str, after_ms: int = 0) -> Key:
+        """A new key, in use ``after_ms`` from now; the old ones stay for what they signed."""
         keys = self.all(name)
-        self._add(name, keys[-1].id + 1, time.time_ns() // 1_000_000)
-        return self.now(name)
+        if keys[-1].id >= MOST_KEYS:
+            raise KeyTrouble(
+                f"There are {MOST_KEYS} {name} keys, and a pass has room for no more: they cannot be renewed."
+            )
+        self._add(name, keys[-1].id + 1, self.now_ms() + after_ms)
+        return self.all(name)[-1]
 
     def now(self, name: str) -> Key:
-        """The newest key by that name; raises KeyTrouble when there is none."""
+        """The newest key by that name that is in use already; raises KeyTrouble when there is none."""
         keys = self.all(name)
         if not keys:
             raise KeyTrouble(f"There is no {name} key in {self.folder}: run `python -m community_flow init`.")
-        return keys[-1]
+        now_ms = self.now_ms() if len(keys) > 1 else 0
+        return next((key for key in reversed(keys) if key.from_ms <= now_ms), keys[0])
 
     def all(self, name: str) -> tuple[Key, ...]:
-        """Every key by that name, oldest first."""
-        if name not in self._known:
+        """Every key by that name, oldest first, those announced for later included."""
+        self._look()
+        found = self._known.get(name)
+        if found is None:
             paths = sorted(self.folder.glob(f"{name}-*.json"))
-            self._known[name] = tuple(self._read(name, path) for path in paths)
-        return self._known[name]
+            found = self._known[name] = tuple(self._read(name, path) for path in paths)
+        return found
+
+    def _look(self) -> None:
+        """Forget what was read when files came or went: a command beside the server makes keys too."""
+        if time.monotonic() - self._looked_s < LOOK_AGAIN_S:
+            return
+        self._looked_s = time.monotonic()
+        files = tuple(sorted(os.listdir(self.folder))) if self.folder.is_dir() else ()
+        if files != self._files:
+            self._files, self._known = files, {}
 
     def _add(self, name: str, number: int, from_ms: int) -> None:
         path = self.folder / f"{name}-{number:03d}.json"
         sealed = self._wrap(_fresh(name), name, number)
         body = json.dumps({"id": number, "from_ms": from_ms, "wrapped": self._wrapping is not None, "secret": sealed})
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Written elsewhere first: a server beside this command never reads half a key.
+        part = path.with_suffix(".part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
+        try:
+            os.link(part, path)
+        except FileExistsError as error:
+            raise KeyTrouble(f"{path} was made by somebody else at the same moment: look at `keys list`.") from error
+        finally:
+            part.unlink()
         self._known.pop(name, None)
 
     def _read(self, name: str, path: Path) -> Key:

@@ -20,6 +20,7 @@ COMMANDS = {
     "user": "community_flow.commands.users:user",
     "token": "community_flow.commands.users:token",
     "audit": "community_flow.commands.audit:audit",
+    "keys": "community_flow.commands.keys:keys",
     "device": "community_flow.commands.devices:device",
     "people": "community_flow.commands.people:people",
     "passes": "community_flow.commands.passes:passes",

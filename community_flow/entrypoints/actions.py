@@ -26,6 +26,7 @@ ACTIONS = {
     "look.attempts": lazy_gettext("looked at refused passages"),
     "look.visits": lazy_gettext("looked at stays"),
     "look.conflicts": lazy_gettext("looked at contradictions"),
+    "key.rotate": lazy_gettext("made a new key"),
     "rule.change": lazy_gettext("changed a rule of admission"),
     "rule.try": lazy_gettext("tried what a gate says to a pass"),
     "person.look": lazy_gettext("looked at a person"),

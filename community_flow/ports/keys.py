@@ -18,9 +18,9 @@ class Secret(Protocol):
 
 class KeySource(Protocol):
     def now(self, name: str) -> Secret:
-        """The newest key by that name."""
+        """The newest key by that name that is in use already."""
         ...
 
     def all(self, name: str) -> tuple[Secret, ...]:
-        """Every key by that name, oldest first."""
+        """Every key by that name, oldest first, those announced for later included."""
         ...

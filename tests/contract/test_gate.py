@@ -367,6 +367,27 @@ def test_of_households_that_the_community_limits_only_those_at_their_limit_are_t
     assert site.desk.state(site.trusted).used == {record.household: 2}
 
 
+def test_a_new_card_key_is_in_the_list_before_it_signs_and_old_cards_stay_good(site: Site, phone: Phone) -> None:
+    person = site.person("林晓梅")
+    site.handle(person)
+    before = site.token(person)
+    site.core.keys.rotate("card", after_ms=3_600_000)
+    phone.sync()
+    told = [cf1.CardKey(raw(key["community"]), key["id"], raw(key["key"])) for key in phone.header.site["card_keys"]]
+    assert {key.id for key in told} == {1, 2}
+    assert site.token(person).key_id == 1
+    site.core.keys.rotate("card")
+    after = site.token(person)
+    assert after.key_id == 3
+    assert cf1.prove_card(before, site.trusted.uid, told) is cf1.Proof.GOOD
+    # A phone that was not told yet would call it forged; that is why a key is announced.
+    assert cf1.prove_card(after, site.trusted.uid, told) is cf1.Proof.UNKNOWN_KEY
+    phone.sync()
+    told = [cf1.CardKey(raw(key["community"]), key["id"], raw(key["key"])) for key in phone.header.site["card_keys"]]
+    assert cf1.prove_card(after, site.trusted.uid, told) is cf1.Proof.GOOD
+    assert cf1.prove_card(before, site.trusted.uid, told) is cf1.Proof.GOOD
+
+
 def test_rules_of_the_office_reach_the_phone_with_its_next_list(site: Site, phone: Phone) -> None:
     person = site.person("林晓梅")
     handle = site.handle(person)

@@ -71,3 +71,20 @@ def test_no_account_is_made_for_a_place_that_does_not_exist(folder: Path, comman
         assert done.exit_code == 1
         assert f"called {name}: choose one of" in done.output
     assert run(*command, "--role", "steward", "--community", "garden").exit_code == 0
+
+
+def test_a_card_key_is_announced_for_a_day_and_the_renewal_is_in_the_log(folder: Path, sqlite_core: Core) -> None:
+    done = run("keys", "rotate", "card")
+    assert done.exit_code == 0, done.output
+    assert "card key 2 is used from" in done.output
+    lines = {tuple(line.split()[:2]): line.split()[-1] for line in run("keys", "list").output.splitlines()}
+    assert lines["card", "1"] == "use"
+    assert lines["card", "2"] == "announced"
+    assert run("keys", "rotate", "ingest").exit_code == 0
+    lines = {tuple(line.split()[:2]): line.split()[-1] for line in run("keys", "list").output.splitlines()}
+    assert (lines["ingest", "1"], lines["ingest", "2"]) == ("kept", "use")
+    assert run("keys", "rotate", "table").exit_code == 2
+    with sqlite_core.db.read() as tx:
+        rows = sqlite_core.audit.store.rows(tx, 0, 1000)
+    assert [row.detail["name"] for row in rows if row.action == "key.rotate"] == ["card", "ingest"]
+    assert run("audit", "verify").exit_code == 0

@@ -9,6 +9,7 @@ import pytest
 
 from community_flow.adapters.keys import NAMES, KeyRing, KeyTrouble
 from community_flow.settings import BadSetting, Settings
+from tests.services import wait_until
 
 
 def test_keys_are_made_once_and_are_the_owners_alone(tmp_path: Path) -> None:
@@ -27,6 +28,37 @@ def test_a_rotated_key_keeps_the_old_one(tmp_path: Path) -> None:
     old = ring.now("card")
     assert ring.rotate("card").id == old.id + 1
     assert ring.all("card")[0] == old
+
+
+def test_an_announced_key_is_known_at_once_and_used_when_its_time_comes(tmp_path: Path) -> None:
+    now_ms = 1_000_000
+    ring = KeyRing(tmp_path / "keys", now_ms=lambda: now_ms)
+    ring.ensure()
+    old, new = ring.now("card"), ring.rotate("card", after_ms=5_000)
+    assert ring.all("card") == (old, new)
+    now_ms += 4_999
+    assert ring.now("card") == old
+    now_ms += 1
+    assert ring.now("card") == new
+
+
+def test_a_ring_sees_what_a_command_makes_beside_it(tmp_path: Path) -> None:
+    serving, command = KeyRing(tmp_path / "keys"), KeyRing(tmp_path / "keys")
+    serving.ensure()
+    assert serving.now("card").id == 1
+    made = command.rotate("card")
+    wait_until(lambda: serving.now("card") == made, "the key that the command made", 10)
+    assert [path.name for path in (tmp_path / "keys").glob("*.part")] == []
+
+
+def test_no_more_keys_than_a_pass_can_name(tmp_path: Path) -> None:
+    ring = KeyRing(tmp_path / "keys")
+    ring.ensure()
+    (tmp_path / "keys" / "card-001.json").rename(tmp_path / "keys" / "card-255.json")
+    path = tmp_path / "keys" / "card-255.json"
+    path.write_text(path.read_text().replace('"id": 1,', '"id": 255,'))
+    with pytest.raises(KeyTrouble, match="255"):
+        KeyRing(tmp_path / "keys").rotate("card")
 
 
 def test_wrapped_keys_need_their_file(tmp_path: Path) -> None:
