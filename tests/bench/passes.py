@@ -16,11 +16,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
+from msgspec import convert
+
 from community_flow.domain import passes
+from community_flow.domain.admission import Gate, Shown, State, evaluate
+from community_flow.domain.gate_table import Record
 from tests.bench._figures import Figure, options, shown
 from tests.mutants import answer, by_javascript, genuine, mutants
 from tests.vectors import make_passes
 from tests.vectors.made import public
+from tests.vectors.make_admission import body
 
 MANY, QUICK = 1_000_000, 20_000
 CHUNK = 10_000
@@ -96,11 +101,27 @@ def costs() -> dict[str, Figure]:
         ours, theirs = cpu_us(partial(answered, codes), len(codes)), javascript_us(codes)
         found[f"{kind}: text to decision, Python"] = Figure(ours, "us CPU", None, f"{ours / bare:.2f} x bare Ed25519")
         found[f"{kind}: text to decision, JavaScript"] = Figure(theirs, "us CPU", 100_000, "node, WebCrypto", most=True)
+    found |= rules()
     plain = kinds()["Ed25519 phone"]
     found["Ed25519 phone: JavaScript, kept library"] = Figure(
         javascript_us(plain[:300], "--without-ed25519"), "us CPU", 100_000, "node, @noble/ed25519", most=True
     )
     return found
+
+
+def rules() -> dict[str, Figure]:
+    """The evaluator alone, over its vectors: every kind of answer."""
+    cases = [
+        (convert(case["shown"], Shown), case["record"] and convert(case["record"], Record), convert(case["gate"], Gate),
+         convert(case["state"], State))
+        for case in body()["cases"]
+    ]  # fmt: skip
+    ours = cpu_us(lambda: [evaluate(*case) for case in cases * 10], len(cases) * 10)
+    theirs = min(float(by_javascript([])["rules_us"]) for _ in range(2))
+    return {
+        "rules alone, Python": Figure(ours, "us CPU", None, f"{len(cases)} vectors"),
+        "rules alone, JavaScript": Figure(theirs, "us CPU", None, "node"),
+    }
 
 
 def answered(codes: Sequence[str]) -> list[str]:

@@ -1,5 +1,5 @@
-// Reads mutated passes with the gate's own code: JSON on stdin (tests/mutants.py: world, codes), {answers, us, library}
-// on stdout. `--without-ed25519` takes WebCrypto's Ed25519 away first, as in browsers that lack it.
+// Reads mutated passes with the gate's own code: JSON on stdin (tests/mutants.py: world, codes), {answers, us, library,
+// rules_us} on stdout. `--without-ed25519` takes WebCrypto's Ed25519 away first, as in browsers that lack it.
 
 import { readFileSync } from "node:fs";
 
@@ -48,4 +48,9 @@ for (const code of world.codes) {
   answers.push(await answer(code).catch((error) => `threw ${error.stack}`));
 }
 const { user, system } = process.cpuUsage(start);
-process.stdout.write(JSON.stringify({ answers, us: (user + system) / world.codes.length, library: asked }));
+const { cases } = JSON.parse(readFileSync(new URL("admission.json", import.meta.url)));
+const rulesStart = process.cpuUsage();
+for (let turn = 0; turn < 20; turn += 1) for (const { shown, record, gate: at, state } of cases) evaluate(shown, record, at, state);
+const rules = process.cpuUsage(rulesStart);
+const rules_us = (rules.user + rules.system) / (20 * cases.length);
+process.stdout.write(JSON.stringify({ answers, us: (user + system) / Math.max(1, world.codes.length), library: asked, rules_us }));
