@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from flask import Blueprint, Response, request, send_from_directory
@@ -18,6 +18,7 @@ from werkzeug.exceptions import NotFound as NoSuchFile
 from werkzeug.wrappers import Response as BaseResponse
 
 from community_flow.domain.errors import Invalid, TooMany
+from community_flow.domain.scope import Scope
 from community_flow.entrypoints.access import (
     current_scope,
     device,
@@ -35,6 +36,7 @@ from community_flow.services.devices import Devices
 from community_flow.services.gate import GateDesk
 from community_flow.services.guards import AT_GATES, Guards
 from community_flow.services.ingest import NO_TIME
+from community_flow.services.rules import Attempt, Tried
 from community_flow.services.trust import Trust
 from web import ROOT
 
@@ -49,6 +51,13 @@ Text = Annotated[str, Meta(max_length=100)]
 class Bind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     community: Text
     gate: Text
+
+
+class Looked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    community: Text
+    gate: Text
+    direction: Literal["in", "out"]
+    code: Annotated[str, Meta(max_length=500, pattern="^CF1:")]
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -77,13 +86,14 @@ class Decide(msgspec.Struct, frozen=True):
 
 def blueprint(
     desk: GateDesk, guards: Guards, trust: Trust, devices: Devices, limits: Limits, clock: Clock,
-    knows_time: Callable[[], bool],
+    knows_time: Callable[[], bool], look: Callable[[Scope, str, Attempt], Tried],
 ) -> Blueprint:  # fmt: skip
     bp = Blueprint("scanner", __name__)
     _app_routes(bp)
     _staff_routes(bp, desk, guards, devices)
     _device_routes(bp, desk, trust, lambda: clock.now_ms() if knows_time() else NO_TIME)
     _shift_routes(bp, guards, trust)
+    _look_route(bp, desk, clock, look)
     _asking_routes(bp, desk, guards, trust, limits, clock)
     return bp
 
@@ -145,6 +155,19 @@ def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Device
     def pin() -> BaseResponse:
         """Set one's own PIN; the answer is the number to type with it."""
         return json_response({"operator": guards.set_pin(current_scope(), parse(Pin, request).pin)})
+
+
+def _look_route(bp: Blueprint, desk: GateDesk, clock: Clock, look: Callable[[Scope, str, Attempt], Tried]) -> None:
+    @bp.post("/gate/look")
+    @roles(*AT_GATES)
+    def look_at() -> BaseResponse:
+        """What this gate would say of a pass in a photo, where a browser without https can keep no list. Logged."""
+        wanted = parse(Looked, request)
+        desk.check_gate(current_scope(), wanted.community, wanted.gate)
+        attempt = Attempt(gate=wanted.gate, direction=wanted.direction, at_ms=clock.now_ms(), code=wanted.code)
+        found = look(current_scope(), wanted.community, attempt)
+        name = found.record.name if found.record else None
+        return json_response({**msgspec.structs.asdict(found.decision), "name": name})
 
 
 def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, server_ms: Callable[[], int]) -> None:

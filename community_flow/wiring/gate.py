@@ -30,7 +30,16 @@ def wire(core: Core, app: Flask) -> None:
     )
     guards = Guards(core.db, SqlGuards(), core.accounts.store, core.audit, core.clock)
     app.register_blueprint(
-        scanner.blueprint(desk, guards, parts.trust, parts.devices, core.traffic.reports, core.clock, knows_time(core))
+        scanner.blueprint(
+            desk,
+            guards,
+            parts.trust,
+            parts.devices,
+            core.traffic.reports,
+            core.clock,
+            knows_time(core),
+            registry_parts(core).rules.try_it,
+        )
     )
     calls = RollCalls(core.db, core.registry, SqlGate(), SqlPeople(), keys, core.audit, core.clock)
     emergencies = Emergencies(core.db, SqlEmergencies(), core.audit, core.clock, desk.forget_state)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Error as PlaywrightError
 
 from community_flow.domain import passes as cf1
@@ -17,12 +18,14 @@ from community_flow.services.table_keys import TableKeys
 from community_flow.settings import Settings
 from tests.browser.gate_world import (
     DUMP,
+    FLAGS,
     MANAGER,
     World,
     bound,
     chromium,
     decision,
     film,
+    forged,
     kill_browser,
     listed,
     qr_picture,
@@ -30,6 +33,7 @@ from tests.browser.gate_world import (
     typed,
     world,
 )
+from tests.browser.walk import axe_faults
 
 pytestmark = pytest.mark.browser
 SHOWN_S = 1.5
@@ -299,6 +303,42 @@ def test_a_phone_goes_over_to_the_next_key_of_its_lists_and_to_no_other(show_wor
     steps[-1] = {**steps[-1], "signature": "A" * 86}
     assert page.evaluate(follow, [pinned, steps]) == "TableError"
     assert page.evaluate(follow, ["A" * 43, steps]) == "A" * 43
+
+
+def test_a_photo_is_looked_at_by_the_server_where_the_address_is_not_https(
+    show_world: World, chromium_path: str, tmp_path: Path
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    [card] = cards(show_world, "明文", 1)
+    good, wrong, empty = (tmp_path / f"{name}.png" for name in ("good", "wrong", "empty"))
+    qr_picture(card).save(good)
+    qr_picture(forged(card)).save(wrong)
+    Image.new("RGB", (400, 400), "white").save(empty)
+    url = show_world.server.url.replace("127.0.0.1", "gate.test")
+    flags = [*FLAGS, "--host-resolver-rules=MAP gate.test 127.0.0.1", "--disable-features=HttpsUpgrades"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
+        page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
+        page.goto(url + show_world.sign_in_link())
+        page.click("form button[type=submit]")
+        page.goto(url + "/gate")
+        assert page.evaluate("isSecureContext") is False
+        page.wait_for_selector("#setup .box .go")
+        faults = axe_faults(page)
+        said = []
+        for picture in (good, wrong, empty):
+            page.evaluate("document.querySelector('#setup [role=alert]').replaceChildren()")
+            page.set_input_files("#setup input[type=file]", str(picture))
+            page.wait_for_selector("#setup [role=alert] :first-child")
+            said.append(page.inner_text("#setup [role=alert]"))
+        browser.close()
+    assert "ALLOW" in said[0]
+    assert "Nothing is recorded here" in said[0]
+    assert "STOP" in said[1]
+    assert "No pass found" in said[2]
+    assert show_world.get(f"/v1/passages?person={show_world.people['明文0']}") == []
+    assert not faults
 
 
 def needles(world: World, name: str, unit: str, card: str, phone_code: str) -> dict[str, bytes]:

@@ -22,8 +22,11 @@ export function setUp(notice = "") {
 export function needsHttps() {
   const box = $("setup");
   const go = h("a.go", { href: "/trust" }, t("https_go"));
-  box.replaceChildren(h("div", {}, h("h2", {}, t("https_title")), h("p", {}, t("https_hint")), go));
+  const photo = h("div");
+  box.replaceChildren(h("div", {}, h("h2", {}, t("https_title")), h("p", {}, t("https_hint")), go, photo));
   box.hidden = false;
+  // The rest of the app is not even asked for here; a photo is looked at by the server, for whoever is signed in.
+  import("./plain.js").then(({ byPhoto }) => byPhoto(photo)).catch(() => null);
 }
 
 function tools(draw) {
@@ -81,7 +84,7 @@ async function attempt(button, wrong, work) {
   button.disabled = false;
 }
 
-async function send(path, body, csrf = null) {
+export async function send(path, body, csrf = null) {
   const headers = { "Content-Type": "application/json", Accept: "application/json", "Accept-Language": language() };
   if (csrf) headers["X-CSRFToken"] = csrf;
   const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });

@@ -204,6 +204,7 @@ const WORDS = {
   wiped: ["此设备已停用，名单已清除", "This device was revoked; its list is erased"],
   https_title: ["请用 https 打开", "Open this page by https"],
   https_hint: ["手机浏览器只在 https 下开放摄像头和加密。请按“信任证书”页的说明打开。", "A phone's browser opens its camera and keys only for https. The page Trust says how."],
+  plain_unrecorded: ["此处不记录通行，请记在纸上或改用 https", "Nothing is recorded here: write it on paper, or use https"],
   https_go: ["查看说明", "Show me how"],
   refused: ["{n} 条记录无法上传，请联系管理员", "{n} records cannot be sent: tell the admin"],
   failed: ["没有成功：{why}", "That did not work: {why}"],
