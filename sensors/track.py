@@ -30,6 +30,9 @@ of nobody in a tenth of one."""
 SPARSE_S = 0.25
 """Where pictures are so far apart, two sights must do: a rider is gone before the third."""
 
+FAR_S = 0.15
+"""Pictures that are so far apart let somebody who was only just seen stand where another is expected."""
+
 BUFFER = 0.3
 """Share of its size by which a box grows on each side before overlap is looked at."""
 
@@ -112,10 +115,9 @@ class Tracker:
         self._step_s, self._last_s = t_s - self._last_s, t_s
         sure = np.flatnonzero(boxes.scores >= SURE)
         weak = np.flatnonzero(boxes.scores < SURE)
-        left = self._join(self.tracks, boxes, sure, t_s, _by_overlap)
-        missed = self._unseen(t_s)
-        self._join(missed, boxes, weak, t_s, _by_overlap)
-        left = self._join(self._unseen(t_s), boxes, left, t_s, _by_distance)
+        left = sure
+        for tracks in self._by_turn():
+            left, weak = self._passes(tracks, boxes, left, weak, t_s)
         for place in left:
             self._begin(boxes, int(place), t_s)
         self._end(t_s)
@@ -130,8 +132,17 @@ class Tracker:
             return track.hits >= 2
         return track.hits >= CONFIRMED and track.seen_s - track.begun_s >= CONFIRMED_S
 
-    def _unseen(self, t_s: float) -> list[Track]:
-        return [track for track in self.tracks if track.seen_s < t_s]
+    def _by_turn(self) -> Sequence[list[Track]]:
+        """Whose turn it is to take boxes: where walkers step far between pictures, first those who are known."""
+        if self._step_s < FAR_S:
+            return (self.tracks,)
+        return [each for each in self.tracks if each.confirmed], [each for each in self.tracks if not each.confirmed]
+
+    def _passes(self, tracks: list[Track], boxes: Boxes, sure: Any, weak: Any, t_s: float) -> tuple[Any, Any]:
+        """The three passes over ``tracks``; the (sure, weak) boxes that they left."""
+        sure = self._join(tracks, boxes, sure, t_s, _by_overlap)
+        weak = self._join(_unseen(tracks, t_s), boxes, weak, t_s, _by_overlap)
+        return self._join(_unseen(tracks, t_s), boxes, sure, t_s, _by_distance), weak
 
     def _join(self, tracks: list[Track], boxes: Boxes, which: Any, t_s: float, cost_of: Any) -> Any:
         """Give each track its cheapest box, dearest pairs last; what no track took is returned."""
@@ -155,6 +166,10 @@ class Tracker:
         """End who was not seen for long; someone seen once or twice only is forgotten sooner."""
         self.over = [track.number for track in self.tracks if t_s - track.seen_s > _patience(track)]
         self.tracks = [track for track in self.tracks if track.number not in self.over]
+
+
+def _unseen(tracks: list[Track], t_s: float) -> list[Track]:
+    return [track for track in tracks if track.seen_s < t_s]
 
 
 def _patience(track: Track) -> float:

@@ -47,6 +47,59 @@ def test_a_box_is_claimed_drawn_on_and_set_back(live_server: LiveServer, browser
     assert errors == []
 
 
+SEVERAL: dict[str, Any] = {
+    "heartbeat_s": 1,
+    "sensor": [
+        {"kind": "camera", "source": "usb:0", "gate": "west", "line": "0.2,0.1,0.2,0.9"},
+        {
+            "kind": "camera", "source": "usb:1", "fps": 5,
+            "line": [{"at": "0.7,0.1,0.7,0.9", "gate": "west", "flip": True}],
+            "zone": [{"at": "0.3,0.3,0.6,0.3,0.6,0.6", "gate": "east"}],
+        },
+    ],
+}  # fmt: skip
+
+
+def test_every_line_and_zone_of_every_camera_is_drawn(live_server: LiveServer, browser_page: Any) -> None:
+    core = live_server.core()
+    link = core.accounts.make_link(an_account(core, Role.MANAGER).account, "several")
+    core.db.close()
+    office, page = Office.of(live_server), browser_page
+    device = office.post("/v1/devices", {"community": "garden", "kind": "gateway"})["device"]
+    office.post(f"/v1/devices/{device}/configs", {"document": SEVERAL, "after": 0})
+    sign_in(page, live_server.url, link)
+    page.goto(f"{live_server.url}/devices/{device}")
+    page.locator("#draw-camera").select_option("1")
+    page.locator("#draw-shapes button").nth(1).click()
+    _press(page, 0.3, 0.5)  # a corner more between the last and the first
+    _press(page, 0.7, 0.3)  # the line, which is thin until it is chosen
+    page.locator("[data-point='0']").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.locator("#draw-line").click()
+    assert page.locator("#draw-shapes button").count() == 3
+    page.locator("#draw-remove").click()
+    page.locator("#draw-more").click()
+    page.locator("#draw-source").fill("usb:2")
+    page.locator("#draw-gate").select_option("east")
+    page.locator("#draw-zone").click()
+    first, second, third = json.loads(page.locator("#f-document").input_value())["sensor"]
+    assert first == SEVERAL["sensor"][0], "a camera that nobody touched stays as it is"
+    assert second["line"] == [{"at": "0.75,0.1,0.7,0.9", "gate": "west", "flip": True}]
+    assert [each["gate"] for each in second["zone"]] == ["east"]
+    assert second["zone"][0]["at"].startswith("0.3,0.3,0.6,0.3,0.6,0.6,0.3,0.5")
+    assert (second["fps"], third["source"], third["zone"][0]["gate"]) == (5, "usb:2", "east")
+    check(page)
+    page.locator("#told-form button[type=submit]").click()
+    page.get_by_text("Version 2 is saved").wait_for()
+    kept = office.get(f"/v1/devices/{device}/configs")["items"][0]["document"]["sensor"]
+    assert kept == [first, second, third]
+
+
+def _press(page: Any, x: float, y: float) -> None:
+    box = page.locator("#draw-lines").bounding_box()
+    page.locator("#draw-lines").click(position={"x": box["width"] * x, "y": box["height"] * y})
+
+
 def _claim(page: Any, url: str, code: str) -> str:
     """What the QR code leads to: the dialog is open, the code is in it."""
     page.goto(f"{url}/devices?code={code}")

@@ -108,3 +108,11 @@ def test_overlap_is_one_with_itself_and_nought_apart() -> None:
 
 def test_pairs_are_made_cheapest_first_and_never_at_infinite_cost() -> None:
     assert cheapest_pairs(np.array([[0.5, 0.1], [0.2, 0.3], [np.inf, np.inf]])) == [(0, 1), (1, 0)]
+
+
+def test_where_pictures_are_few_somebody_only_just_seen_takes_no_box_of_who_is_known() -> None:
+    tracker = Tracker()
+    for step in range(6):
+        known = numbers(tracker, step * 0.4, box(50 + 12 * step))
+    numbers(tracker, 2.4, box(122), box(136, 0.5))  # a box of nobody, where he will be next
+    assert numbers(tracker, 2.8, box(137)) == {number: 137 for number in known}

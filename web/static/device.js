@@ -1,69 +1,84 @@
-// What a camera does, drawn on a still: the text below is what is saved, and the drawing changes that text.
+// What each camera does, drawn on its still: the text below is what is saved, and the drawing changes that text.
 import { request, announce } from "./shell.js";
+import { begun, camerasOf, inside, nearestSide, putShapes, shapesOf } from "./device_shapes.js";
 
-const told = document.getElementById("told");
-const text = document.getElementById("f-document");
-const stage = document.getElementById("draw");
-const svg = document.getElementById("draw-lines");
-const canvas = document.getElementById("draw-picture");
-const said = document.getElementById("draw-said");
+const at = (id) => document.getElementById(id);
+const told = at("told");
+const text = at("f-document");
+const stage = at("draw");
+const svg = at("draw-lines");
+const canvas = at("draw-picture");
+const said = at("draw-said");
 const NS = "http://www.w3.org/2000/svg";
 const WIDE = 960;
+const MOST_CORNERS = 20;
 const gates = told ? JSON.parse(told.dataset.gates) : {};
-let shape = null; // {kind: "line" | "zone", points: [[x, y]…], gate, flip}, in fractions of the picture
+const pictures = new Map(); // number of the camera -> its picture, on this page only
+let chosen = 0; // number of the camera that is drawn on
+let shapes = []; // its lines and zones: {kind, points: [[x, y]…] or null, gate, flip, entry}, in fractions of the picture
+let active = 0; // number of the one whose points can be moved
 let high = 540;
 let dragged = -1;
 let scale = 1; // On a phone the picture is small, and a finger is not.
 
 const words = (name) => told.dataset[`text${name}`];
 const clamp = (value) => Math.min(1, Math.max(0, value));
-const round = (value) => Math.round(value * 10000) / 10000;
+const shape = () => (shapes[active]?.points ? shapes[active] : null);
+const gateName = (id) => gates[id]?.[told.dataset.language] ?? Object.values(gates[id] ?? {})[0] ?? id;
 
 function parsed() {
   try { return JSON.parse(text.value); } catch { return null; }
 }
 
-/** The camera that is drawn on: the first of the configuration. */
-function camera(document) {
-  return document?.sensor?.find?.((each) => each.kind === "camera");
-}
-
 function read() {
-  const found = camera(parsed());
-  if (!found) { said.textContent = parsed() ? said.textContent : words("Broken"); return; }
-  document.getElementById("draw-source").value = found.source ?? "";
-  const lines = typeof found.line === "string" ? [{ at: found.line, gate: found.gate, flip: found.flip }] : found.line ?? [];
-  const first = lines[0] ? { kind: "line", ...lines[0] } : found.zone?.[0] ? { kind: "zone", ...found.zone[0] } : null;
-  shape = null;
-  if (first && typeof first.at === "string") {
-    const numbers = first.at.split(",").map(Number);
-    if (numbers.length >= 4 && numbers.every(Number.isFinite)) {
-      const points = [];
-      for (let at = 0; at + 1 < numbers.length; at += 2) points.push([numbers[at], numbers[at + 1]]);
-      shape = { kind: first.kind, points, gate: first.gate ?? Object.keys(gates)[0], flip: Boolean(first.flip) };
-    }
-  }
+  const whole = parsed();
+  const cameras = camerasOf(whole);
+  if (!whole) said.textContent = words("Broken");
+  if (chosen >= cameras.length) chosen = 0;
+  const camera = cameras[chosen];
+  listCameras(cameras);
+  at("draw-source").value = camera?.source ?? "";
+  shapes = camera ? shapesOf(camera, Object.keys(gates)[0]) : [];
+  active = Math.min(active, Math.max(0, shapes.length - 1));
   draw();
 }
 
-/** Put the drawing and the address into the text; further lines and zones of other gates stay as they are. */
+/** Put the drawing and the address of the chosen camera into the text; the other cameras stay as they are. */
 function write() {
   const whole = parsed();
-  const found = camera(whole);
-  if (!found) { said.textContent = words("Broken"); return; }
-  found.source = document.getElementById("draw-source").value.trim();
-  if (shape) {
-    const lines = (Array.isArray(found.line) ? found.line : []).filter((each) => each.gate !== shape.gate);
-    const zones = (found.zone ?? []).filter((each) => each.gate !== shape.gate);
-    const drawn = { gate: shape.gate, at: shape.points.flat().map(round).join(",") };
-    if (shape.flip) drawn.flip = true;
-    (shape.kind === "line" ? lines : zones).unshift(drawn);
-    for (const name of ["line", "zone", "gate", "flip"]) delete found[name];
-    if (lines.length) found.line = lines;
-    if (zones.length) found.zone = zones;
-  }
+  const camera = camerasOf(whole)[chosen];
+  if (!camera) { said.textContent = words("Broken"); return; }
+  camera.source = at("draw-source").value.trim();
+  if (shapes.length || camera.line || camera.zone) putShapes(camera, shapes);
   text.value = JSON.stringify(whole, null, 2);
 }
+
+function listCameras(cameras) {
+  const choice = at("draw-camera");
+  choice.replaceChildren(...cameras.map((each, index) => new Option(`${index + 1}: ${each.source || "–"}`, index)));
+  choice.value = String(chosen);
+  at("draw-camera-box").hidden = cameras.length < 2;
+}
+
+/** Look at another camera; its picture comes back when it was asked for before. */
+function choose(number) {
+  [chosen, active] = [number, 0];
+  delete canvas.dataset.shown;
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  if (pictures.has(number)) show(pictures.get(number));
+  read();
+}
+
+function addCamera() {
+  const whole = parsed();
+  if (!Array.isArray(whole?.sensor)) { said.textContent = words("Broken"); return; }
+  whole.sensor.push({ kind: "camera", source: "" });
+  text.value = JSON.stringify(whole, null, 2);
+  choose(camerasOf(whole).length - 1);
+  at("draw-source").focus();
+}
+
+// --- the drawing -------------------------------------------------------------------------------------------------------
 
 function element(name, attributes) {
   const made = document.createElementNS(NS, name);
@@ -74,31 +89,44 @@ function element(name, attributes) {
 const pixels = ([x, y]) => [x * WIDE, y * high];
 
 function draw(focus = -1) {
-  document.getElementById("draw-stage").hidden = !shape && !canvas.dataset.shown;
+  at("draw-stage").hidden = !shapes.some((each) => each.points) && !canvas.dataset.shown;
   scale = Math.min(3, Math.max(1, WIDE / (svg.clientWidth || WIDE)));
   svg.style.setProperty("--scale", scale);
   svg.setAttribute("viewBox", `0 0 ${WIDE} ${high}`);
   svg.replaceChildren();
-  if (!shape) return;
-  const points = shape.points.map(pixels);
-  const path = points.map((each) => each.join(",")).join(" ");
-  svg.append(element(shape.kind === "line" ? "polyline" : "polygon", { points: path, class: "draw-edge" }));
-  drawArrow(points);
-  shape.points.forEach((point, index) => svg.append(handle(point, index)));
+  shapes.forEach((each, index) => { if (each.points && index !== active) drawOther(each, index); });
+  if (shape()) drawActive(shape());
+  listShapes();
   if (focus >= 0) svg.querySelector(`[data-point="${focus}"]`)?.focus();
 }
 
+const outline = (each) => [each.kind === "line" ? "polyline" : "polygon", each.points.map((one) => pixels(one).join(",")).join(" ")];
+
+/** One that is not being moved: thin, with its number, and wide enough for a finger to choose it. */
+function drawOther(each, index) {
+  const [name, points] = outline(each);
+  svg.append(element(name, { points, class: "draw-other" }), element(name, { points, class: "draw-hit", "data-shape": index }));
+  const [x, y] = pixels(each.points[0]);
+  const number = element("text", { x: Math.min(WIDE - 20 * scale, x + 18 * scale), y: Math.max(30 * scale, y), class: "draw-word" });
+  number.textContent = index + 1;
+  svg.append(number);
+}
+
+function drawActive(each) {
+  const [name, points] = outline(each);
+  svg.append(element(name, { points, class: "draw-edge" }));
+  drawArrow(each, each.points.map(pixels));
+  each.points.forEach((point, index) => svg.append(handle(point, index)));
+}
+
 /** From the middle of the line (or of the zone's first side) towards where `in` is. */
-function drawArrow(points) {
+function drawArrow(each, points) {
   const [[x1, y1], [x2, y2]] = points;
   const [middleX, middleY] = [(x1 + x2) / 2, (y1 + y2) / 2];
   const long = Math.hypot(x2 - x1, y2 - y1) || 1;
   let [towardsX, towardsY] = [-(y2 - y1) / long, (x2 - x1) / long];
-  if (shape.kind === "zone") {
-    const probe = (sign) => inside([middleX + sign * towardsX * 4, middleY + sign * towardsY * 4], points);
-    if (!probe(1)) [towardsX, towardsY] = [-towardsX, -towardsY];
-  }
-  if (shape.flip) [towardsX, towardsY] = [-towardsX, -towardsY];
+  if (each.kind === "zone" && !inside([middleX + towardsX * 4, middleY + towardsY * 4], points)) [towardsX, towardsY] = [-towardsX, -towardsY];
+  if (each.flip) [towardsX, towardsY] = [-towardsX, -towardsY];
   const [endX, endY] = [middleX + towardsX * 80 * scale, middleY + towardsY * 80 * scale];
   const wing = (turn) => {
     const angle = Math.atan2(towardsY, towardsX) + turn;
@@ -106,18 +134,10 @@ function drawArrow(points) {
   };
   svg.append(element("line", { x1: middleX, y1: middleY, x2: endX, y2: endY, class: "draw-arrow" }));
   svg.append(element("polyline", { points: `${wing(0.5)} ${endX},${endY} ${wing(-0.5)}`, class: "draw-arrow" }));
-  const label = element("text", { x: endX + towardsX * 58 * scale, y: endY + (towardsY * 32 + 10) * scale, class: "draw-word" });
+  const labelX = Math.min(WIDE - 60 * scale, Math.max(60 * scale, endX + towardsX * 58 * scale)); // never cut by the picture's edge
+  const label = element("text", { x: labelX, y: endY + (towardsY * 32 + (Math.abs(towardsX) > 0.5 ? -24 : 10)) * scale, class: "draw-word" });
   label.textContent = words("In");
   svg.append(label);
-}
-
-function inside([x, y], points) {
-  let odd = false;
-  points.forEach(([ax, ay], index) => {
-    const [bx, by] = points[(index + points.length - 1) % points.length];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
-  });
-  return odd;
 }
 
 function handle(point, index) {
@@ -127,82 +147,116 @@ function handle(point, index) {
   return made;
 }
 
+/** A button for each line and zone: the way to choose one by keyboard, or where two lie over each other. */
+function listShapes() {
+  const list = at("draw-shapes");
+  list.hidden = shapes.length < 2;
+  const several = Object.keys(gates).length > 1;
+  list.replaceChildren(...shapes.map((each, index) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.dataset.choose = index;
+    made.setAttribute("aria-pressed", String(index === active));
+    const kind = words(each.kind === "line" ? "Line" : "Zone");
+    made.textContent = `${index + 1} ${kind}${several ? ` · ${gateName(each.gate)}` : ""}`;
+    return made;
+  }));
+  at("draw-remove").disabled = at("draw-swap").disabled = !shapes.length;
+  if (shapes[active]) at("draw-gate").value = shapes[active].gate;
+}
+
+// --- what a hand does --------------------------------------------------------------------------------------------------
+
 function place(event) {
   const box = svg.getBoundingClientRect();
   return [clamp((event.clientX - box.left) / box.width), clamp((event.clientY - box.top) / box.height)];
 }
 
-function nearestSide(point) {
-  const [x, y] = pixels(point);
-  const points = shape.points.map(pixels);
-  const far = points.map(([ax, ay], index) => {
-    const [bx, by] = points[(index + 1) % points.length];
-    const along = clamp(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2 || 1));
-    return Math.hypot(x - ax - along * (bx - ax), y - ay - along * (by - ay));
-  });
-  return far.indexOf(Math.min(...far));
+function take(index) {
+  active = index;
+  draw();
 }
 
 function begin(kind) {
-  const gate = document.getElementById("draw-gate").value || Object.keys(gates)[0];
-  const points = kind === "line" ? [[0.5, 0.1], [0.5, 0.9]] : [[0.3, 0.3], [0.7, 0.3], [0.7, 0.7], [0.3, 0.7]];
-  shape = { kind, points, gate, flip: false };
-  document.getElementById("draw-hint").textContent = words("Hint");
+  if (parsed() && !camerasOf(parsed()).length) addCamera();
+  const gate = freeGate();
+  shapes.push(begun(kind, gate, shapes.length));
+  active = shapes.length - 1;
+  at("draw-hint").textContent = words("Hint");
   write();
   draw(0);
 }
 
-function move(index, point) {
-  shape.points[index] = point;
-  write();
-  draw(index);
+/** Each line and zone of a camera has a gate of its own: the chosen one, or else the first that has none yet. */
+function freeGate() {
+  const names = Object.keys(gates);
+  const taken = new Set(shapes.map((each) => each.gate));
+  const chosenGate = at("draw-gate").value;
+  return taken.has(chosenGate) || !chosenGate ? names.find((each) => !taken.has(each)) ?? names[0] : chosenGate;
 }
 
-svg?.addEventListener("pointerdown", (event) => {
-  if (!shape) return;
-  const at = event.target.dataset?.point;
-  if (at === undefined && shape.kind === "zone" && shape.points.length < 20) {
-    const side = nearestSide(place(event));
-    shape.points.splice(side + 1, 0, place(event));
-    dragged = side + 1;
-    move(dragged, place(event));
-  } else if (at !== undefined) dragged = Number(at);
-  if (dragged >= 0) { svg.setPointerCapture(event.pointerId); event.preventDefault(); }
-});
-svg?.addEventListener("pointermove", (event) => { if (dragged >= 0) move(dragged, place(event)); });
-for (const name of ["pointerup", "pointercancel"]) svg?.addEventListener(name, () => { dragged = -1; });
-svg?.addEventListener("keydown", (event) => {
-  const index = Number(event.target.dataset?.point ?? -1);
-  const step = event.shiftKey ? 0.05 : 0.01;
-  const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
-  if (!shape || index < 0) return;
-  if (by) {
-    event.preventDefault();
-    move(index, [clamp(shape.points[index][0] + by[0]), clamp(shape.points[index][1] + by[1])]);
-  } else if (event.key === "Delete" && shape.kind === "zone" && shape.points.length > 3) {
-    shape.points.splice(index, 1);
-    write();
-    draw(0);
-  }
-});
-
-function swap() {
-  if (!shape) return;
-  if (shape.kind === "line") shape.points.reverse();
-  else shape.flip = !shape.flip;
+function remove() {
+  shapes.splice(active, 1);
+  active = Math.max(0, active - 1);
   write();
   draw();
 }
 
+function swap() {
+  if (!shape()) return;
+  if (shape().kind === "line") shape().points.reverse();
+  else shape().flip = !shape().flip;
+  write();
+  draw();
+}
+
+function move(index, point) {
+  shape().points[index] = point;
+  write();
+  draw(index);
+}
+
+function press(event) {
+  const { point, shape: other } = event.target.dataset ?? {};
+  if (other !== undefined) { take(Number(other)); return; }
+  if (!shape()) return;
+  if (point !== undefined) dragged = Number(point);
+  else if (shape().kind === "zone" && shape().points.length < MOST_CORNERS) {
+    const here = place(event);
+    dragged = nearestSide(pixels(here), shape().points.map(pixels)) + 1;
+    shape().points.splice(dragged, 0, here);
+    move(dragged, here);
+  }
+  if (dragged >= 0) { svg.setPointerCapture(event.pointerId); event.preventDefault(); }
+}
+
+function key(event) {
+  const index = Number(event.target.dataset?.point ?? -1);
+  const step = event.shiftKey ? 0.05 : 0.01;
+  const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+  if (!shape() || index < 0) return;
+  const { kind, points } = shape();
+  if (by) {
+    event.preventDefault();
+    move(index, [clamp(points[index][0] + by[0]), clamp(points[index][1] + by[1])]);
+  } else if (event.key === "Delete" && kind === "zone" && points.length > 3) {
+    points.splice(index, 1);
+    write();
+    draw(0);
+  }
+}
+
+// --- the picture -------------------------------------------------------------------------------------------------------
+
 async function ask() {
-  const button = document.getElementById("draw-ask");
+  const [button, camera] = [at("draw-ask"), chosen];
   button.disabled = true;
   said.textContent = words("Waiting");
   try {
-    const body = JSON.stringify({ sensor: 0 });
+    const body = JSON.stringify({ sensor: camera });
     const url = `/v1/devices/${told.dataset.device}/picture`;
     const { wish } = await (await request(url, { method: "POST", body, headers: { "Content-Type": "application/json" } })).json();
-    said.textContent = await arrived(`${url}/${wish}`);
+    said.textContent = await arrived(`${url}/${wish}`, camera);
   } catch (error) {
     said.textContent = error.message;
   }
@@ -210,18 +264,15 @@ async function ask() {
   button.disabled = false;
 }
 
-async function arrived(url) {
+async function arrived(url, camera) {
   for (let tries = 0; tries < 50; tries += 1) {
     const answer = await request(url, { headers: { Accept: "image/jpeg, application/json" } });
     if (answer.headers.get("Content-Type") === "image/jpeg") {
-      const picture = await createImageBitmap(await answer.blob());
-      high = Math.round((WIDE * picture.height) / picture.width);
-      canvas.width = WIDE;
-      canvas.height = high;
-      canvas.getContext("2d").drawImage(picture, 0, 0, WIDE, high);
-      canvas.dataset.shown = "1";
-      if (shape) draw(); else begin("line");
-      document.getElementById("draw-hint").textContent = words("Hint");
+      pictures.set(camera, await createImageBitmap(await answer.blob()));
+      if (camera !== chosen) return words("Here");
+      show(pictures.get(camera));
+      if (shapes.length) draw(); else begin("line");
+      at("draw-hint").textContent = words("Hint");
       return words("Here");
     }
     const found = await answer.json();
@@ -231,18 +282,39 @@ async function arrived(url) {
   return words("Late");
 }
 
+function show(picture) {
+  high = Math.round((WIDE * picture.height) / picture.width);
+  canvas.width = WIDE;
+  canvas.height = high;
+  canvas.getContext("2d").drawImage(picture, 0, 0, WIDE, high);
+  canvas.dataset.shown = "1";
+}
+
 if (stage) {
   stage.hidden = false;
-  const choice = document.getElementById("draw-gate");
-  for (const [id, names] of Object.entries(gates)) choice.append(new Option(names[told.dataset.language] ?? Object.values(names)[0], id));
-  document.getElementById("draw-gate-box").hidden = Object.keys(gates).length < 2;
-  choice.addEventListener("change", () => { if (shape) { shape.gate = choice.value; write(); } });
-  document.getElementById("draw-ask")?.addEventListener("click", ask);
-  document.getElementById("draw-line").addEventListener("click", () => begin("line"));
-  document.getElementById("draw-zone").addEventListener("click", () => begin("zone"));
-  document.getElementById("draw-swap").addEventListener("click", swap);
-  document.getElementById("draw-source").addEventListener("input", write);
+  const choice = at("draw-gate");
+  for (const id of Object.keys(gates)) choice.append(new Option(gateName(id), id));
+  at("draw-gate-box").hidden = Object.keys(gates).length < 2;
+  choice.addEventListener("change", () => { if (shapes[active]) { shapes[active].gate = choice.value; write(); draw(); } });
+  at("draw-ask")?.addEventListener("click", ask);
+  at("draw-line").addEventListener("click", () => begin("line"));
+  at("draw-zone").addEventListener("click", () => begin("zone"));
+  at("draw-swap").addEventListener("click", swap);
+  at("draw-remove").addEventListener("click", remove);
+  at("draw-more").addEventListener("click", addCamera);
+  at("draw-camera").addEventListener("change", (event) => choose(Number(event.target.value)));
+  at("draw-shapes").addEventListener("click", ({ target }) => {
+    const index = target.dataset.choose;
+    if (index === undefined) return;
+    take(Number(index));
+    at("draw-shapes").children[index].focus();
+  });
+  at("draw-source").addEventListener("input", write);
   text.addEventListener("input", read);
+  svg.addEventListener("pointerdown", press);
+  svg.addEventListener("pointermove", (event) => { if (dragged >= 0) move(dragged, place(event)); });
+  for (const name of ["pointerup", "pointercancel"]) svg.addEventListener(name, () => { dragged = -1; });
+  svg.addEventListener("keydown", key);
   addEventListener("resize", () => draw());
   read();
 }
