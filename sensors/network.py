@@ -1,7 +1,8 @@
-"""Running the detector's network: onnxruntime, or OpenCV with the same file where that is missing."""
+"""Running the detector's network: onnxruntime; where that is missing OpenVINO, or else OpenCV, with the same file."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ def network(model: Path, inward: list[int], outward: list[int]) -> Run:
     try:
         import onnxruntime
     except ImportError:
+        if importlib.util.find_spec("openvino") is not None:
+            return by_openvino(model, inward, outward)
         logging.getLogger("sensors").warning(
             "onnxruntime is missing: OpenCV runs the network, for about half as much processor time again "
             "(`pip install 'community-flow-sensors[camera]'`)."
@@ -39,6 +42,20 @@ def _by_onnxruntime(onnxruntime: Any, model: Path, inward: list[int], outward: l
     _agree(model, [session.get_inputs()[0].shape, session.get_outputs()[0].shape], [inward, outward])
     name = session.get_inputs()[0].name
     return lambda planes: session.run(None, {name: planes})[0]
+
+
+def by_openvino(model: Path, inward: list[int], outward: list[int]) -> Run:
+    import openvino  # type: ignore[import-not-found,unused-ignore]
+
+    try:
+        read = openvino.Core().read_model(str(model))
+        shapes = [list(each.get_partial_shape().get_min_shape()) for each in (read.inputs[0], read.outputs[0])]
+        _agree(model, shapes, [inward, outward])
+        limits = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        request = openvino.compile_model(read, "CPU", limits).create_infer_request()
+    except RuntimeError as error:
+        raise BadModel(f"{model} cannot be loaded as a model ({error}): {_AGAIN}") from error
+    return lambda planes: request.infer({0: planes})[0].copy()
 
 
 def by_opencv(model: Path, inward: list[int], outward: list[int]) -> Run:

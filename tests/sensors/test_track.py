@@ -115,4 +115,4 @@ def test_where_pictures_are_few_somebody_only_just_seen_takes_no_box_of_who_is_k
     for step in range(6):
         known = numbers(tracker, step * 0.4, box(50 + 12 * step))
     numbers(tracker, 2.4, box(122), box(136, 0.5))  # a box of nobody, where he will be next
-    assert numbers(tracker, 2.8, box(137)) == {number: 137 for number in known}
+    assert numbers(tracker, 2.8, box(137)) == dict.fromkeys(known, 137)
