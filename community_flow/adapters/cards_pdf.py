@@ -70,9 +70,9 @@ def print_cards(faces: Sequence[CardFace], paper: Paper) -> bytes:
 def _sheets(canvas: Any, faces: Sequence[CardFace]) -> None:
     per_page = COLUMNS * ROWS
     for first in range(0, len(faces), per_page):
-        for face, (x, y) in zip(faces[first : first + per_page], _places(), strict=False):
+        for face, (x, y) in zip(faces[first : first + per_page], places(), strict=False):
             _card(canvas, face, x, y)
-        _cutting_marks(canvas)
+        cutting_marks(canvas)
         canvas.showPage()
 
 
@@ -82,7 +82,7 @@ def _singles(canvas: Any, faces: Sequence[CardFace]) -> None:
         canvas.showPage()
 
 
-def _places() -> Iterator[tuple[float, float]]:
+def places() -> Iterator[tuple[float, float]]:
     """Lower left corners of the cards of a sheet, row by row from the top."""
     left, bottom = (A4_W - COLUMNS * CARD_W) / 2, (A4_H - ROWS * CARD_H) / 2
     for row in reversed(range(ROWS)):
@@ -90,7 +90,7 @@ def _places() -> Iterator[tuple[float, float]]:
             yield left + column * CARD_W, bottom + row * CARD_H
 
 
-def _cutting_marks(canvas: Any) -> None:
+def cutting_marks(canvas: Any) -> None:
     left, bottom = (A4_W - COLUMNS * CARD_W) / 2, (A4_H - ROWS * CARD_H) / 2
     right, top = A4_W - left, A4_H - bottom
     canvas.setLineWidth(0.3)
@@ -109,12 +109,12 @@ def _card(canvas: Any, face: CardFace, x: float, y: float) -> None:
     _qr(canvas, face.text, x + 1.5 * MM, y + (CARD_H - QR_SIDE) / 2 + 2.2 * MM)
     _line(canvas, face, shown(face.short_code), x + 1.5 * MM + QR_SIDE / 2, y + 2.6 * MM, 11, centred=True)
     left, width = x + QR_SIDE + 2.5 * MM, CARD_W - QR_SIDE - PAD - 1 * MM
-    _fit(canvas, face, face.community, left, y + CARD_H - 9 * MM, width, 9.5)
+    fit(canvas, face, face.community, left, y + CARD_H - 9 * MM, width, 9.5)
     lowest = _name(canvas, face, left, y + CARD_H - 19 * MM, width)
-    _fit(canvas, face, face.building, left, min(lowest - 7 * MM, y + CARD_H - 27 * MM), width, 12)
-    _fit(canvas, face, f"{labels['until']} {face.until}", left, y + 10.2 * MM, width, 8.5)
+    fit(canvas, face, face.building, left, min(lowest - 7 * MM, y + CARD_H - 27 * MM), width, 12)
+    fit(canvas, face, f"{labels['until']} {face.until}", left, y + 10.2 * MM, width, 8.5)
     foot = labels["found"] if face.serial == 0 else f"{labels['found']} · {labels['print'] % (face.serial + 1)}"
-    _fit(canvas, face, foot, left, y + 5.6 * MM, width, 7.5)
+    fit(canvas, face, foot, left, y + 5.6 * MM, width, 7.5)
 
 
 def _name(canvas: Any, face: CardFace, x: float, y: float, width: float) -> float:
@@ -137,7 +137,7 @@ def _halves(name: str) -> tuple[str, str]:
     return name[:at].strip(), name[at:].strip()
 
 
-def _fit(canvas: Any, face: CardFace, text: str, x: float, y: float, width: float, largest: float) -> None:
+def fit(canvas: Any, face: CardFace, text: str, x: float, y: float, width: float, largest: float) -> None:
     _line(canvas, face, text, x, y, min(largest, _size(face, text, width)))
 
 
@@ -196,14 +196,18 @@ def _fonts() -> tuple[tuple[str, frozenset[int]], ...]:
 
 def _qr(canvas: Any, text: str, x: float, y: float) -> None:
     """Black on white, version 5-M in alphanumeric mode, which 120 characters fill exactly."""
-    matrix = qr_modules(text)
-    module = QR_SIDE / (len(matrix) + 2 * QUIET)
+    draw_modules(canvas, qr_modules(text), x, y, QR_SIDE)
+
+
+def draw_modules(canvas: Any, matrix: Sequence[Sequence[bool]], x: float, y: float, side: float) -> None:
+    """A QR code with its quiet zone, ``side`` wide."""
+    module = side / (len(matrix) + 2 * QUIET)
     canvas.setFillGray(1)
-    canvas.rect(x, y, QR_SIDE, QR_SIDE, stroke=0, fill=1)
+    canvas.rect(x, y, side, side, stroke=0, fill=1)
     canvas.setFillGray(0)
     path = canvas.beginPath()
     for row, cells in enumerate(matrix):
-        top = y + QR_SIDE - (QUIET + row) * module
+        top = y + side - (QUIET + row) * module
         for first, length in _dark_runs(cells):
             path.rect(x + (QUIET + first) * module, top - module, length * module, module)
     canvas.drawPath(path, stroke=0, fill=1)

@@ -201,6 +201,12 @@ def clock_good(token: Token, at_ms: int) -> bool:
     return OLDEST_S * 1000 <= ahead_ms <= NEWEST_S * 1000
 
 
+def signature_good(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether the phone with this registered key signed ``message``."""
+    good = _p256_good if len(public) == 65 else _ed25519_good
+    return len(signature) == 64 and good(public, signature, message)
+
+
 def key_good(public: bytes) -> bool:
     """Whether a phone may register this public key: 32 bytes of Ed25519 that stand for one signer, or a P-256 point."""
     if len(public) != 65:

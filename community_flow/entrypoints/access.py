@@ -30,6 +30,16 @@ def roles(*allowed: Role) -> Callable[[View], View]:
     return declare
 
 
+def strangers_to(path: str) -> Callable[[View], View]:
+    """Who is not signed in is sent there instead of to the sign-in."""
+
+    def declare(view: View) -> View:
+        view.stranger = path  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
 def public(view: View) -> View:
     """The view is for everybody, signed in or not."""
     view.access = "public"  # type: ignore[attr-defined]
@@ -117,6 +127,9 @@ def _check_roles(allowed: frozenset[Role]) -> BaseResponse | None:
     if g.signed_in is None:
         if wants_json() or g.by_token:
             raise Problem(401, "sign-in", "Sign in first.", "Send a personal token or sign in at /login.")
+        stranger = getattr(current_app.view_functions[request.endpoint or ""], "stranger", None)
+        if stranger is not None:
+            return redirect(stranger)
         return redirect(url_for("login.form", next=request.full_path if request.method == "GET" else None))
     if g.signed_in.account.role not in allowed:
         raise Forbidden("Your role does not open this page: ask a manager if you need it.")

@@ -46,6 +46,7 @@ ACTIONS = {
     "pass.tag": lazy_gettext("bound an IC card"),
     "pass.reissue": lazy_gettext("reissued a pass"),
     "pass.revoke": lazy_gettext("revoked a pass"),
+    "pass.slip": lazy_gettext("printed a slip for a phone"),
     "card.print": lazy_gettext("printed cards"),
     "gate.look": lazy_gettext("looked at a name at the gate"),
     "gate.search": lazy_gettext("searched at the gate"),

@@ -24,6 +24,7 @@ from community_flow.services.cards import AT_ONCE, Cards
 from community_flow.services.passes import Held, Passes
 from community_flow.services.people import OFFICE
 from community_flow.services.places import Places
+from community_flow.services.slips import Slips
 
 KINDS = {"card": lazy_gettext("Card"), "phone": lazy_gettext("Phone"), "tag": lazy_gettext("IC card")}
 STATUSES = {
@@ -72,12 +73,12 @@ class Printing(msgspec.Struct, frozen=True, kw_only=True):
     csrf_token: str = ""
 
 
-def blueprint(passes: Passes, cards: Cards, places: Places) -> Blueprint:
+def blueprint(passes: Passes, cards: Cards, slips: Slips, places: Places) -> Blueprint:
     bp = Blueprint("passes", __name__)
     bp.add_app_template_filter(shown, "short_code")
     _json(bp, passes)
     _changes(bp, passes, places)
-    _printing(bp, cards, places)
+    _printing(bp, cards, slips, places)
     return bp
 
 
@@ -145,7 +146,7 @@ def _changes(bp: Blueprint, passes: Passes, places: Places) -> None:
         return _done(form.to.strip(), {"pass": pass_id}, gettext("The pass belongs to this person from that date on."))
 
 
-def _printing(bp: Blueprint, cards: Cards, places: Places) -> None:
+def _printing(bp: Blueprint, cards: Cards, slips: Slips, places: Places) -> None:
     @bp.get("/people/cards")
     @roles(*OFFICE)
     def page() -> str:
@@ -168,6 +169,17 @@ def _printing(bp: Blueprint, cards: Cards, places: Places) -> None:
             return _streamed(cards, scope, community, form.paper)
         made = cards.print(scope, community, building=form.building, persons=persons, paper=form.paper)
         return _file(made, f"cards-{community}{'-' + form.building if form.building else ''}.pdf", "application/pdf")
+
+    @bp.post("/people/slips.pdf")
+    @roles(*OFFICE)
+    @or_back
+    def slips_pdf() -> BaseResponse:
+        form = parse(Printing, request)
+        _, chosen = choose_community(places, current_scope(), form.community)
+        community, persons = form.community or chosen or "", [form.person] if form.person else []
+        page = url_for("my_pass.page", _external=True)
+        made = slips.print(current_scope(), community, page, building=form.building, persons=persons)
+        return _file(made, f"slips-{community}{'-' + form.building if form.building else ''}.pdf", "application/pdf")
 
 
 def _streamed(cards: Cards, scope: Scope, community: str, paper: Paper) -> BaseResponse:

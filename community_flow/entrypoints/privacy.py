@@ -8,7 +8,7 @@ from flask import Blueprint, abort, render_template, send_file
 from werkzeug.wrappers import Response
 
 from community_flow.domain.scope import Role
-from community_flow.entrypoints.access import current_account, current_scope, public, roles
+from community_flow.entrypoints.access import current_account, current_scope, public, roles, strangers_to
 from community_flow.services.audit import Audit
 from community_flow.services.kept import Kept
 from community_flow.settings import Settings
@@ -25,6 +25,7 @@ def blueprint(settings: Settings, audit: Audit, kept: Kept) -> Blueprint:
 
     @bp.get("/me")
     @roles(Role.RESIDENT)
+    @strangers_to("/me/pass")
     def me() -> str:
         person = current_account().person
         looks = audit.latest(current_scope(), before=None, limit=100, person=person)

@@ -103,7 +103,7 @@ def _app_routes(bp: Blueprint) -> None:
     @public
     def page() -> BaseResponse:
         """Give the gate app: the same for everybody, signed in or not."""
-        return _fresh(send_small(SCANNER, "gate.html"))
+        return fresh(send_small(SCANNER, "gate.html"))
 
     @bp.get("/gate/sw.js")
     @public
@@ -111,13 +111,13 @@ def _app_routes(bp: Blueprint) -> None:
         """Give the service worker that keeps the app for reloads without network."""
         response = Response(_worker_text(), content_type="text/javascript; charset=utf-8")
         response.headers["Service-Worker-Allowed"] = "/gate"
-        return _fresh(response)
+        return fresh(response)
 
     @bp.get("/gate/manifest.webmanifest")
     @public
     def manifest() -> BaseResponse:
         """Describe the gate app for the home screen."""
-        return _fresh(send_from_directory(SCANNER, "manifest.webmanifest", mimetype="application/manifest+json"))
+        return fresh(send_from_directory(SCANNER, "manifest.webmanifest", mimetype="application/manifest+json"))
 
     @bp.get("/scanner/<path:path>")
     @public
@@ -125,7 +125,7 @@ def _app_routes(bp: Blueprint) -> None:
         """Give a file of the gate app."""
         if path not in _files():
             raise NoSuchFile
-        return _fresh(send_small(SCANNER, path))
+        return fresh(send_small(SCANNER, path))
 
 
 def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Devices) -> None:
@@ -239,7 +239,7 @@ def _trusted(trust: Trust) -> Trusted:
     return found
 
 
-def _fresh(response: Any) -> BaseResponse:
+def fresh(response: Any) -> BaseResponse:
     """Asked for again each time, answered with 304 while it is the same: an update reaches every gate at once."""
     response.headers["Cache-Control"] = "no-cache"
     if isinstance(response, Response) and not response.is_streamed:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from community_flow.domain.addresses import building_of, natural
@@ -31,6 +32,18 @@ class Building:
     zone: Zone | None
     people: int
     without_card: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody for whom something is printed."""
+
+    person: str
+    name: str
+    building: str
+    community: str
+    timezone: str
+    language: Literal["zh", "en"]
 
 
 class Cards:
@@ -64,15 +77,7 @@ class Cards:
     ) -> bytes:
         """The PDF for some people; those without a card are issued one. Each name in it is a look in the log."""
         with self.db.write() as tx:
-            residents = self._named(tx, scope, community, Wanted())
-            if persons:
-                residents = [each for each in residents if each.person in set(persons)]
-            elif building is not None:
-                residents = [each for each in residents if (_building(each) or "") == building]
-            if not residents:
-                raise NotFound("Nobody to print a card for: add people first.")
-            if len(residents) > AT_ONCE:
-                raise Invalid("Over 600 cards in one file: print building by building.")
+            residents = self._chosen(tx, scope, community, building, persons)
             faces = self._faces(tx, scope, community, residents)
         return self.printer(faces, paper)
 
@@ -82,10 +87,38 @@ class Cards:
             name = f"cards-{community}-{line.building or 'other'}.pdf"
             yield name, self.print(scope, community, building=line.building or "", paper=paper)
 
+    def members(
+        self, tx: Transaction, scope: Scope, community: str, *, building: str | None, persons: Sequence[str] = ()
+    ) -> list[Member]:
+        """Who is meant by a choice on the page for printing, in the order of doors."""
+        chosen = self._chosen(tx, scope, community, building, persons)
+        about: Community = self.registry.one(tx, scope, "community", community)[1]
+        zones = {zone: state for (_, zone), state in self.registry.zones(tx, scope.narrowed(community)).items()}
+        name = named(about.names, about.language)
+        return [
+            Member(each.person, each.row.name if each.row else "", _house(each, zones, about.language), name,
+                   about.timezone, about.language)
+            for each in chosen
+        ]  # fmt: skip
+
     def count(self, scope: Scope, community: str) -> int:
         return sum(line.people for line in self.buildings(scope, community))
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    def _chosen(
+        self, tx: Transaction, scope: Scope, community: str, building: str | None, persons: Sequence[str]
+    ) -> list[Found]:
+        residents = self._named(tx, scope, community, Wanted())
+        if persons:
+            residents = [each for each in residents if each.person in set(persons)]
+        elif building is not None:
+            residents = [each for each in residents if (_building(each) or "") == building]
+        if not residents:
+            raise NotFound("Nobody to print a card for: add people first.")
+        if len(residents) > AT_ONCE:
+            raise Invalid("Over 600 cards in one file: print building by building.")
+        return residents
 
     def _named(self, tx: Transaction, scope: Scope, community: str, wanted: Wanted) -> list[Found]:
         """Everybody of one community who has a name, in the order of doors. Visitors have passes of their own, that end
@@ -130,13 +163,12 @@ class Cards:
         self, tx: Transaction, found: Found, held: Held, community: Community, zones: dict[str, Zone]
     ) -> CardFace:
         language = community.language
-        zone = zones.get(found.household.building or "") if found.household else None
         until_ms = (held.state.until_ms or 0) - 1
         last = datetime.fromtimestamp(until_ms / 1000, ZoneInfo(community.timezone)).date()
         return CardFace(
             person=found.person,
             name=found.row.name if found.row else "",
-            building=named(zone.names, language) if zone else _plain_building(found.unit, language),
+            building=_house(found, zones, language),
             community=named(community.names, language),
             text=self.passes.text(tx, held),
             short_code=held.row.short_code or "",
@@ -144,6 +176,11 @@ class Cards:
             serial=held.state.serial,
             language=language,
         )
+
+
+def _house(found: Found, zones: dict[str, Zone], language: Literal["zh", "en"]) -> str:
+    zone = zones.get(found.household.building or "") if found.household else None
+    return named(zone.names, language) if zone else _plain_building(found.unit, language)
 
 
 def _current(held: Held) -> bool:

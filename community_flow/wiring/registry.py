@@ -10,21 +10,27 @@ import structlog
 from flask import Flask
 
 from community_flow.adapters.cards_pdf import print_cards, qr_modules
+from community_flow.adapters.slips_pdf import print_slips
 from community_flow.adapters.spreadsheets import read_sheet
 from community_flow.adapters.sql.queries_imports import SqlUploads
+from community_flow.adapters.sql.queries_kept import SqlKept
 from community_flow.adapters.sql.queries_passes import SqlPasses
 from community_flow.adapters.sql.queries_people import SqlPeople
+from community_flow.adapters.sql.queries_slips import SqlSlips
 from community_flow.adapters.sql.queries_visitors import SqlStays
 from community_flow.services.cards import Cards
 from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.gate_records import GateRecords
 from community_flow.services.holds import Holds
 from community_flow.services.imports import Imports
+from community_flow.services.kept import Kept
+from community_flow.services.my_pass import MyPass
 from community_flow.services.passes import Passes
 from community_flow.services.people import People
 from community_flow.services.places import Places
 from community_flow.services.pseudonyms import Pseudonyms
 from community_flow.services.rules import Rules
+from community_flow.services.slips import Slips
 from community_flow.services.visitors import Visitors
 from community_flow.wiring.core import Core
 
@@ -43,6 +49,7 @@ class RegistryParts:
     holds: Holds
     imports: Imports
     cards: Cards
+    slips: Slips
     visitors: Visitors
     rules: Rules
 
@@ -62,20 +69,26 @@ def _build(core: Core) -> RegistryParts:
     imports = Imports(core.db, people, places, SqlUploads(), read_sheet, core.clock)
     records = GateRecords(core.registry, SqlPasses(), SqlPeople(), passes.keys)
     rules = Rules(core.db, core.registry, records, passes, core.audit, core.clock)
+    cards = Cards(people, print_cards)
+    slips = Slips(cards, SqlSlips(), print_slips)
+    visitors = Visitors(people, SqlStays())
     return RegistryParts(
-        places, passes, people, Holds(people), imports, Cards(people, print_cards), Visitors(people, SqlStays()), rules,
+        places, passes, people, Holds(people), imports, cards, slips, visitors, rules,
     )  # fmt: skip
 
 
 def wire(core: Core, app: Flask) -> None:
-    from community_flow.entrypoints import imports, passes, people, places, rules, visitors
+    from community_flow.entrypoints import imports, my_pass, passes, people, places, rules, visitors
 
     parts = registry_parts(core)
     pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
     app.register_blueprint(places.blueprint(parts.places, core.clock))
     app.register_blueprint(rules.blueprint(parts.rules, parts.places, core.clock))
     app.register_blueprint(people.blueprint(parts.people, parts.holds, parts.places, pseudonyms))
-    app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.places))
+    app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.slips, parts.places))
+    kept = Kept(core.db, core.registry, SqlKept())
+    mine = MyPass(parts.passes, SqlSlips(), kept, core.audit, core.traffic.once)
+    app.register_blueprint(my_pass.blueprint(mine, core.traffic.codes, core.clock))
     app.register_blueprint(imports.blueprint(parts.imports, parts.places))
     app.register_blueprint(visitors.blueprint(parts.visitors, parts.places, parts.passes, qr_modules))
     core.background.append(

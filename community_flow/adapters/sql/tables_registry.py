@@ -6,7 +6,7 @@ The journal is append-only and is what the fold reads. The other tables are proj
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
 
 from community_flow.adapters.sql.metadata import Json, Ms, Raw, metadata
 
@@ -82,4 +82,17 @@ passes = Table(
     Column("changed_ms", Ms, nullable=False),
     Index(None, "community", "changed_ms"),
     Index(None, "community", "short_code", unique=True),
+)
+
+pass_slips = Table(
+    "pass_slips",
+    metadata,
+    # Of the code on the slip; the code itself is on paper only.
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    Column("community", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("created_ms", Ms, nullable=False),
+    Column("expires_ms", Ms, nullable=False),
+    Column("used_ms", Ms),
+    Index(None, "community", "person"),
 )

@@ -1,0 +1,182 @@
+"""My pass: the app on a resident's phone and what it asks for. The page itself knows nobody and works offline."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from flask import Blueprint, Response, request, send_from_directory
+from msgspec import Meta
+from werkzeug.exceptions import NotFound as NoSuchFile
+from werkzeug.wrappers import Response as BaseResponse
+
+from community_flow.domain.errors import Invalid, TooMany
+from community_flow.domain.places import named
+from community_flow.entrypoints.access import device, public
+from community_flow.entrypoints.actions import action_name
+from community_flow.entrypoints.answers import json_response, parse
+from community_flow.entrypoints.scanner import fresh
+from community_flow.entrypoints.shell import role_name
+from community_flow.entrypoints.small_files import send_small
+from community_flow.ports import Clock
+from community_flow.ports.audit import AuditRow
+from community_flow.ports.ingest import Limits
+from community_flow.services.kept import About
+from community_flow.services.my_pass import Asked, Mine, MyPass
+from web import ROOT
+
+MY_PASS = ROOT / "mypass"
+SHARED = ("bytes.js", "dom.js")
+"""Of the gate app's folder: what both apps use."""
+
+Text = Annotated[str, Meta(max_length=200)]
+
+
+class Claim(msgspec.Struct, frozen=True):
+    code: Text
+    public_key: Text
+
+
+class Question(msgspec.Struct, frozen=True):
+    community: Text
+    pass_id: Annotated[str, Meta(max_length=100)] = msgspec.field(name="pass")
+    nonce: Text = ""
+    signature: Text = ""
+
+
+def blueprint(mine: MyPass, limits: Limits, clock: Clock) -> Blueprint:
+    bp = Blueprint("my_pass", __name__)
+    _app_routes(bp)
+    _asking_routes(bp, mine, limits, clock)
+    return bp
+
+
+def _app_routes(bp: Blueprint) -> None:
+    @bp.get("/me/pass")
+    @public
+    def page() -> BaseResponse:
+        """Give the app: the same for everybody."""
+        return fresh(send_small(MY_PASS, "me.html"))
+
+    @bp.get("/me/sw.js")
+    @public
+    def worker() -> BaseResponse:
+        """Give the service worker that keeps the app for days without network."""
+        response = Response(_worker_text(), content_type="text/javascript; charset=utf-8")
+        response.headers["Service-Worker-Allowed"] = "/me/pass"
+        return fresh(response)
+
+    @bp.get("/me/manifest.webmanifest")
+    @public
+    def manifest() -> BaseResponse:
+        """Describe the app for the home screen."""
+        return fresh(send_from_directory(MY_PASS, "manifest.webmanifest", mimetype="application/manifest+json"))
+
+    @bp.get("/mypass/<path:path>")
+    @public
+    def file(path: str) -> BaseResponse:
+        """Give a file of the app."""
+        if path not in _files():
+            raise NoSuchFile
+        return fresh(send_small(MY_PASS, path))
+
+
+def _asking_routes(bp: Blueprint, mine: MyPass, limits: Limits, clock: Clock) -> None:
+    # These carry no session and no cookie, so no other page can ask in somebody's name: a slip or the phone's key must.
+    @bp.post("/v1/me/claim")
+    @device
+    def claim() -> BaseResponse:
+        """Make a phone the pass of whom a slip was printed for."""
+        # 31^10 codes, each good for two weeks: a few tries a second find none.
+        wait_s = limits.wait_s(f"claim:{request.remote_addr}", 1, clock.now_ms())
+        if wait_s > 0:
+            raise TooMany("Too many codes were tried: wait a minute.", retry_s=max(1, round(wait_s)))
+        wanted = parse(Claim, request)
+        made = mine.claim(wanted.code, _bytes(wanted.public_key, "public_key"))
+        return json_response({
+            "community": made.community, "pass": made.pass_id, "handle": made.handle.hex(), "uid": made.uid.hex(),
+            "place": made.place, "name": made.name, "server_ms": made.server_ms,
+        }, 201)  # fmt: skip
+
+    @bp.get("/v1/me/nonce")
+    @device
+    def nonce() -> BaseResponse:
+        """Give a number to sign, and the time."""
+        return json_response({"nonce": _text(mine.nonce()), "server_ms": clock.now_ms()})
+
+    @bp.post("/v1/me/look")
+    @device
+    def look() -> BaseResponse:
+        """What is kept about the owner of this phone, and who looked; signed with the phone's key."""
+        return json_response(_public(mine.look(_asked())))
+
+    @bp.post("/v1/me/end")
+    @device
+    def end() -> BaseResponse:
+        """Stop the pass of this phone; signed with its key."""
+        mine.end(_asked())
+        return json_response({"status": "revoked"})
+
+
+def _asked() -> Asked:
+    given = parse(Question, request)
+    return Asked(given.community, given.pass_id, _bytes(given.nonce, "nonce"), _bytes(given.signature, "signature"))
+
+
+def _public(found: Mine) -> dict[str, Any]:
+    return {"status": found.status, "about": _about(found.about), "looks": [_look(row) for row in found.looks]}
+
+
+def _about(about: About | None) -> dict[str, Any] | None:
+    if about is None:
+        return None
+    return {
+        "record": asdict(about.record) if about.record else None,
+        "passes": [asdict(each) for each in about.passes],
+        "visits": [asdict(each) for each in about.visits],
+        "span": asdict(about.span),
+        "zones": {zone: {language: named(state.names, language) for language in ("zh", "en")}
+                  for (_, zone), state in about.zones.items()},
+    }  # fmt: skip
+
+
+def _look(row: AuditRow) -> dict[str, Any]:
+    return {
+        "at_ms": row.at_ms, "by": str(role_name(row.role)) if row.role else None, "what": str(action_name(row.action)),
+        "purpose": row.purpose,
+    }  # fmt: skip
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _bytes(text: str, field: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (ValueError, binascii.Error) as error:
+        raise Invalid("This is no base64url text: reload the page and try again.", field=field) from error
+
+
+@lru_cache(maxsize=1)
+def _files() -> frozenset[str]:
+    return frozenset(path.name for path in MY_PASS.iterdir() if path.suffix in {".js", ".css", ".svg"})
+
+
+@lru_cache(maxsize=1)
+def _worker_text() -> str:
+    """The service worker with the files it keeps and a version that changes when any of them does."""
+    shared = [ROOT / "scanner" / name for name in SHARED]
+    digest = hashlib.sha256()
+    for path in [*(MY_PASS / name for name in sorted(_files())), MY_PASS / "me.html", *shared]:
+        digest.update(path.read_bytes())
+    kept = ["/me/pass", "/me/manifest.webmanifest", *(f"/mypass/{name}" for name in sorted(_files() - {"sw.js"}))]
+    kept += [f"/scanner/{name}" for name in SHARED]
+    head = f"const VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst FILES = {json.dumps(kept)};\n"
+    return head + (MY_PASS / "sw.js").read_text()

@@ -1,0 +1,136 @@
+"""My pass: a phone becomes somebody's pass by a slip, and asks with its key what is kept about them.
+
+A pass is no login. What the phone asks it signs, with a number that the server gave it, under a prefix of its own, so
+that a code held to a camera can never be taken for such a question.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from community_flow.domain import passes as cf1
+from community_flow.domain.errors import Forbidden, NotFound
+from community_flow.domain.places import Community, named
+from community_flow.domain.scope import Role, Scope
+from community_flow.ports import Transaction
+from community_flow.ports.audit import AuditRow
+from community_flow.ports.ingest import Once
+from community_flow.ports.slips import SlipStore
+from community_flow.services.audit import Audit
+from community_flow.services.claim_codes import hash_code
+from community_flow.services.kept import About, Kept
+from community_flow.services.passes import Held, Passes
+
+PREFIX = b"community-flow/me/v1\0"
+NONCE_S, NONCE_BYTES = 60.0, 16
+LOOKS_SHOWN = 100
+NOT_YOURS = "This phone is no pass here any more: ask the desk for a new slip."
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a phone needs to show its pass for years without asking again."""
+
+    community: str
+    pass_id: str
+    handle: bytes
+    uid: bytes
+    place: str
+    name: str
+    server_ms: int
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What a phone is shown of its owner; empty when its pass was stopped."""
+
+    status: str
+    about: About | None
+    looks: tuple[AuditRow, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A signed question about one pass of a community."""
+
+    community: str
+    pass_id: str
+    nonce: bytes
+    signature: bytes
+
+
+class MyPass:
+    def __init__(self, passes: Passes, slips: SlipStore, kept: Kept, audit: Audit, once: Once) -> None:
+        self.passes, self.slips, self.kept, self.audit, self.once = passes, slips, kept, audit, once
+        self.db, self.clock = passes.db, passes.clock
+
+    def claim(self, code: str, public_key: bytes) -> Claimed:
+        """Make the phone that holds this key the pass of whom the slip is for; their older phone is stopped."""
+        now_ms = self.clock.now_ms()
+        with self.db.write() as tx:
+            slip = self.slips.use(tx, hash_code(code), now_ms)
+            if slip is None:
+                raise NotFound("This slip was used, is too old or was mistyped: ask the desk for a new one.")
+            owner = _owner(slip.community, slip.person)
+            older = [each for each in self.passes.of_persons(tx, owner, [slip.person]) if _a_live_phone(each)]
+            self.passes.end(tx, owner, older, now_ms)
+            issued = self.passes.add_phone(tx, owner, slip.person, public_key)
+            about: Community = self.passes.registry.one(tx, owner, "community", slip.community)[1]
+            uid = self.passes.registry.uid(tx, slip.community)
+            record = self.kept.reader.record(tx, owner)
+        name = record.name if record else ""
+        place = named(about.names, about.language)
+        return Claimed(slip.community, issued.pass_id, issued.handle, uid, place, name, now_ms)
+
+    def nonce(self) -> bytes:
+        """A number to sign, once, within a minute."""
+        made = secrets.token_bytes(NONCE_BYTES)
+        self.once.put(_kept_as(made), "asked", NONCE_S)
+        return made
+
+    def look(self, asked: Asked) -> Mine:
+        """What is kept about the owner of this phone, and who looked."""
+        with self.db.read() as tx:
+            held = self._proved(tx, asked, b"look")
+        if held.state.status != "active" or held.state.person is None:
+            return Mine(held.state.status, None, ())
+        owner = _owner(held.community, held.state.person)
+        looks = self.audit.latest(owner, before=None, limit=LOOKS_SHOWN, person=held.state.person)
+        return Mine("active", self.kept.about(owner), tuple(looks))
+
+    def end(self, asked: Asked) -> None:
+        """The owner stops their own pass, for example before the phone is sold."""
+        with self.db.write() as tx:
+            held = self._proved(tx, asked, b"end")
+            if held.state.status == "active" and held.state.person is not None:
+                self.passes.end(tx, _owner(held.community, held.state.person), [held], self.clock.now_ms())
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _proved(self, tx: Transaction, asked: Asked, action: bytes) -> Held:
+        """The phone pass whose key signed the question; raises Forbidden for everything else."""
+        if self.once.take(_kept_as(asked.nonce)) is None:
+            raise Forbidden("The question came too late: try again.")
+        try:
+            held = self.passes.held(tx, Scope.system({asked.community}), asked.pass_id)
+        except NotFound:
+            raise Forbidden(NOT_YOURS) from None
+        uid = self.passes.registry.uid(tx, held.community)
+        if held.row.public_key is None or not cf1.signature_good(
+            held.row.public_key, asked.signature, PREFIX + uid + asked.nonce + action
+        ):
+            raise Forbidden(NOT_YOURS)
+        return held
+
+
+def _kept_as(nonce: bytes) -> str:
+    return f"me-nonce:{nonce.hex()}"
+
+
+def _owner(community: str, person: str) -> Scope:
+    return Scope("my-pass", Role.RESIDENT, frozenset({community}), person=person)
+
+
+def _a_live_phone(held: Held) -> bool:
+    return held.state.kind == "phone" and held.state.status == "active"

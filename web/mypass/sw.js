@@ -1,0 +1,29 @@
+// Keeps the app itself, so that a reload without network finds it. VERSION and FILES are put in front by the server.
+// Nothing of the API is ever kept here.
+
+const CACHE = `me-${VERSION}`;
+
+self.addEventListener("install", (event) => {
+  const fill = async () => (await caches.open(CACHE)).addAll(FILES.map((path) => new Request(path, { cache: "reload" })));
+  event.waitUntil(fill().then(() => self.skipWaiting()));
+});
+
+self.addEventListener("activate", (event) => {
+  const clean = async () => {
+    const old = (await caches.keys()).filter((name) => name.startsWith("me-") && name !== CACHE);
+    await Promise.all(old.map((name) => caches.delete(name)));
+    await self.clients.claim();
+  };
+  event.waitUntil(clean());
+});
+
+self.addEventListener("fetch", (event) => {
+  const url = new URL(event.request.url);
+  if (event.request.method !== "GET" || url.origin !== location.origin || !FILES.includes(url.pathname)) return;
+  event.respondWith(fromCacheFirst(url.pathname, event.request));
+});
+
+/** The kept file; a new version arrives as a whole with the next service worker. */
+async function fromCacheFirst(path, request) {
+  return (await (await caches.open(CACHE)).match(path)) ?? fetch(request);
+}

@@ -1,0 +1,60 @@
+// Every word of the app, zh and en side by side.
+
+const WORDS = {
+  title: ["我的通行码", "My pass"],
+  other: ["English", "中文"],
+  claim: ["把这部手机变成通行码", "Make this phone your pass"],
+  claim_hint: ["请输入领取单上的领取码。领取单由物业或居委会发放，只能使用一次。", "Type the code of your slip. The desk of your community hands slips out; each works once."],
+  code: ["领取码", "Code on the slip"],
+  claim_go: ["领取", "Get my pass"],
+  replaces: ["领取后，您之前的手机通行码随即停用。", "Your pass on an older phone stops with this."],
+  working: ["请稍候…", "One moment…"],
+  show: ["向门岗出示此码", "Show this at the gate"],
+  online: ["已联网", "Online"],
+  offline: ["离线也可使用", "Works offline"],
+  redrawn: ["每 10 秒自动更换，截图无效", "Changes every 10 seconds; a screenshot is no use"],
+  clock: ["手机时间与服务器相差 {n} 秒，已自动校正。", "This phone's clock is {n} s off; the code allows for it."],
+  stopped: ["此通行码已停用", "This pass was stopped"],
+  stopped_hint: ["如需继续使用，请向物业领取新的领取单。", "To use this phone again, ask the desk for a new slip."],
+  again: ["使用新的领取单", "Use a new slip"],
+  lost: ["手机丢了？请立即联系物业停用；用新的领取单领取后，旧手机的通行码也会停用。", "Lost the phone? Ask the desk to stop its pass at once. A new slip on a new phone stops the old one too."],
+  look: ["查看关于我的记录", "What is kept about me"],
+  looks: ["谁查看过我的信息", "Who looked at my data"],
+  no_looks: ["没有人查看过", "Nobody has looked"],
+  record: ["登记信息", "My entry in the register"],
+  stays: ["最近的停留", "My latest stays"],
+  no_stays: ["没有停留记录", "No stays are kept"],
+  export: ["下载我的全部记录", "Download everything"],
+  desk: ["信息有误？请到物业更正。", "Something wrong? The desk of your community corrects it."],
+  system: ["系统", "the system"],
+  end: ["停用这部手机的通行码", "Stop the pass of this phone"],
+  end_sure: ["确定停用？再点一次", "Sure? Press once more"],
+  failed: ["没有成功：{why}", "That did not work: {why}"],
+  network: ["没有网络，请稍后再试", "no network; try again later"],
+  wechat: ["请用浏览器打开", "Open this in the browser"],
+  wechat_hint: ["微信里无法安全保存通行码。", "WeChat cannot keep a pass safely."],
+  wechat_1: ["点右上角的 ···", "Tap ··· at the top right"],
+  wechat_2: ["选“在浏览器打开”", "Choose “Open in browser”"],
+  wechat_3: ["在浏览器里领取", "Get the pass there"],
+  https: ["此地址不是 https", "This address is not https"],
+  https_hint: ["手机只在 https 地址上才能安全保存通行码。请使用领取单上的地址；纸质卡不受影响。", "A phone keeps a pass safely on an https address only. Use the address on the slip; printed cards work without."],
+};
+
+let index = (localStorage.getItem("me-language") ?? navigator.language).startsWith("zh") ? 0 : 1;
+
+export const language = () => ["zh", "en"][index];
+
+export function otherLanguage() {
+  index = 1 - index;
+  localStorage.setItem("me-language", language());
+}
+
+export function t(name, values = {}) {
+  return Object.entries(values).reduce((text, [key, value]) => text.replaceAll(`{${key}}`, value), WORDS[name][index]);
+}
+
+/** In the phone's own time zone, 24 hours. */
+export function moment(ms) {
+  const options = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return ms === null ? "—" : new Intl.DateTimeFormat(index ? "en-GB" : "zh-CN", options).format(ms);
+}
