@@ -51,10 +51,12 @@ def by_openvino(model: Path, inward: list[int], outward: list[int]) -> Run:
         read = openvino.Core().read_model(str(model))
         shapes = [list(each.get_partial_shape().get_min_shape()) for each in (read.inputs[0], read.outputs[0])]
         _agree(model, shapes, [inward, outward])
+        # Left to itself it may reckon in half precision, and then finds other boxes.
         limits = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         request = openvino.compile_model(read, "CPU", limits).create_infer_request()
     except RuntimeError as error:
-        raise BadModel(f"{model} cannot be loaded as a model ({error}): {_AGAIN}") from error
+        why = " ".join(str(error).split())
+        raise BadModel(f"{model} cannot be loaded as a model ({why}): {_AGAIN}") from error
     return lambda planes: request.infer({0: planes})[0].copy()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections import deque
@@ -29,7 +30,7 @@ class Camera:
         begun_s: float | None = None
         try:
             while True:
-                number, taken_s, picture = newest.wait(STALL_MS / 1000, self._address)
+                number, taken_s, picture = newest.wait(STALL_MS / 1000, shown(self._address))
                 begun_s = taken_s if begun_s is None else begun_s
                 yield Frame(number, taken_s - begun_s, picture)
         finally:
@@ -38,10 +39,15 @@ class Camera:
     def _opened(self) -> Any:
         cv2 = opencv()
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, STALL_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, STALL_MS]
-        capture = opened(self._address, *limits)
+        capture, name = opened(self._address, *limits), shown(self._address)
         if capture is None or not capture.isOpened():
-            raise CameraTrouble(f"The camera {self._address} does not answer: check its cable, power and address.")
+            raise CameraTrouble(f"The camera {name} does not answer: check its cable, power and address.")
         return capture
+
+
+def shown(address: int | str) -> str:
+    """``address`` as it may stand in a journal: without the password that many cameras want in it."""
+    return re.sub(r"//[^/@]*@", "//…@", str(address))
 
 
 class StreamClock:

@@ -125,6 +125,13 @@ def test_a_camera_that_does_not_answer_is_told_soon(address: str) -> None:
     assert time.monotonic() - begun_s < 15
 
 
+def test_a_camera_is_named_without_its_password() -> None:
+    with pytest.raises(CameraTrouble) as told:
+        next(iter(open_source("rtsp://admin:s3cret@127.0.0.1:9/stream").frames(10)))
+    assert "s3cret" not in str(told.value)
+    assert "rtsp://…@127.0.0.1:9/stream" in str(told.value)
+
+
 def test_the_name_of_a_source_says_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"x")
     (tmp_path / "clip.mp4").write_bytes(b"x")
