@@ -154,6 +154,7 @@ def _printing(bp: Blueprint, cards: Cards, slips: Slips, places: Places) -> None
         lines = cards.buildings(current_scope(), chosen) if chosen else []
         return render_template(
             "people/cards.html", communities=communities, chosen=chosen, lines=lines, at_once=AT_ONCE,
+            expiring=cards.expiring(current_scope(), chosen) if chosen else 0,
             total=sum(line.people for line in lines), missing=sum(line.without_card for line in lines),
         )  # fmt: skip
 
@@ -169,6 +170,16 @@ def _printing(bp: Blueprint, cards: Cards, slips: Slips, places: Places) -> None
             return _streamed(cards, scope, community, form.paper)
         made = cards.print(scope, community, building=form.building, persons=persons, paper=form.paper)
         return _file(made, f"cards-{community}{'-' + form.building if form.building else ''}.pdf", "application/pdf")
+
+    @bp.post("/people/cards/expiring.pdf")
+    @roles(*OFFICE)
+    @or_back
+    def expiring_pdf() -> BaseResponse:
+        form = parse(Printing, request)
+        _, chosen = choose_community(places, current_scope(), form.community)
+        community = form.community or chosen or ""
+        made = cards.print_expiring(current_scope(), community, form.paper)
+        return _file(made, f"cards-{community}-renewed.pdf", "application/pdf")
 
     @bp.post("/people/slips.pdf")
     @roles(*OFFICE)

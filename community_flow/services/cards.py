@@ -24,6 +24,10 @@ AT_ONCE = 600
 """Cards in one file; more come as one file for each building."""
 
 
+ENDING_MS = 60 * 86_400_000
+"""Cards that end sooner are printed anew at one click."""
+
+
 @dataclass(frozen=True)
 class Building:
     """A building's line on the page for printing."""
@@ -80,6 +84,24 @@ class Cards:
             residents = self._chosen(tx, scope, community, building, persons)
             faces = self._faces(tx, scope, community, residents)
         return self.printer(faces, paper)
+
+    def expiring(self, scope: Scope, community: str) -> int:
+        """How many people's cards end within two months."""
+        with self.db.read() as tx:
+            return len(self._ending(tx, scope, self._named(tx, scope, community, Wanted())))
+
+    def print_expiring(self, scope: Scope, community: str, paper: Paper = "a4") -> bytes:
+        """New prints, good for two years, of the cards that end within two months; the old prints are stopped."""
+        with self.db.write() as tx:
+            residents = self._named(tx, scope, community, Wanted())
+            ending = dict(list(self._ending(tx, scope, residents).items())[:AT_ONCE])
+            if not ending:
+                raise NotFound("No card ends within two months: there is nothing to print.")
+            for held in ending.values():
+                self.passes.renew(tx, scope, held)
+            faces = self._faces(tx, scope, community, [each for each in residents if each.person in ending])
+            # Drawn before the renewal is kept: a name that no font can draw must not stop a card in somebody's hand.
+            return self.printer(faces, paper)
 
     def print_all(self, scope: Scope, community: str, paper: Paper = "a4") -> Iterator[tuple[str, bytes]]:
         """(file name, PDF) of one building after the other, so that a large set can be sent while it is made."""
@@ -158,6 +180,11 @@ class Cards:
         held = [each for each in self.passes.of_persons(tx, scope, persons) if _current(each)]
         held.sort(key=lambda each: each.row.issued_ms)
         return {each.state.person: each for each in held if each.state.person}
+
+    def _ending(self, tx: Transaction, scope: Scope, residents: Sequence[Found]) -> dict[str, Held]:
+        soon_ms = self.people.clock.now_ms() + ENDING_MS
+        cards = self._held(tx, scope, [each.person for each in residents])
+        return {person: held for person, held in cards.items() if (held.state.until_ms or soon_ms) < soon_ms}
 
     def _face(
         self, tx: Transaction, found: Found, held: Held, community: Community, zones: dict[str, Zone]

@@ -147,19 +147,22 @@ class Passes:
     def reissue(self, scope: Scope, pass_id: str) -> Held:
         """A new print of a card: the serial rises, and every older print of it is stopped as replaced."""
         with self.db.write() as tx:
-            held = self.held(tx, scope, pass_id)
-            if held.state.kind != "card":
-                raise Invalid("Only printed cards are reissued: bind the IC card or set up the phone again.")
-            if held.state.serial >= LAST_SERIAL:
-                raise Conflict("This card was printed 256 times: revoke it and issue a new one.")
-            now_ms = self.clock.now_ms()
-            end_ms = card_end_ms(now_ms, self._community(tx, held.community).timezone)
-            renewed = {"serial": held.state.serial + 1, "status": "active", "until_ms": end_ms}
-            if held.state.type == "visitor":
-                renewed.pop("until_ms")
-            self._amend(tx, scope, held, now_ms, lambda state: msgspec.structs.replace(state, **renewed))
-            self._note(tx, scope, "pass.reissue", [held], {"serial": renewed["serial"]})
-            return self.held(tx, scope, pass_id)
+            return self.renew(tx, scope, self.held(tx, scope, pass_id))
+
+    def renew(self, tx: Transaction, scope: Scope, held: Held) -> Held:
+        """As `reissue`, in the caller's transaction."""
+        if held.state.kind != "card":
+            raise Invalid("Only printed cards are reissued: bind the IC card or set up the phone again.")
+        if held.state.serial >= LAST_SERIAL:
+            raise Conflict("This card was printed 256 times: revoke it and issue a new one.")
+        now_ms = self.clock.now_ms()
+        end_ms = card_end_ms(now_ms, self._community(tx, held.community).timezone)
+        renewed = {"serial": held.state.serial + 1, "status": "active", "until_ms": end_ms}
+        if held.state.type == "visitor":
+            renewed.pop("until_ms")
+        self._amend(tx, scope, held, now_ms, lambda state: msgspec.structs.replace(state, **renewed))
+        self._note(tx, scope, "pass.reissue", [held], {"serial": renewed["serial"]})
+        return self.held(tx, scope, held.pass_id)
 
     def hand_over(self, scope: Scope, pass_id: str, to: str, from_ms: int) -> None:
         """Give a pass to another person of the community from a date on; what went before stays with the first."""

@@ -142,3 +142,36 @@ def test_buildings_tell_who_has_no_card_yet(parts: Parts) -> None:
 def test_a_visitors_pass_is_never_printed_as_a_card_of_two_years(parts: Parts) -> None:
     parts.people.add(MANAGER, "garden", Resident(name="赵客", unit="1-1-101", type="visitor"))
     assert Cards(parts.people, print_cards).buildings(MANAGER, "garden") == []
+
+
+DAY_MS = 86_400_000
+
+
+def test_cards_that_end_soon_are_printed_anew_and_no_others(parts: Parts, tmp_path: Path) -> None:
+    soon, later = (
+        parts.people.add(MANAGER, "garden", Resident(name=name, unit="1-1-101")) for name in ("林晓梅", "钱二")
+    )
+    now_ms = parts.people.clock.now_ms()
+    parts.passes.issue_card(MANAGER, soon, now_ms + 30 * DAY_MS)
+    parts.passes.issue_card(MANAGER, later, now_ms + 90 * DAY_MS)
+    cards = Cards(parts.people, print_cards)
+    assert cards.expiring(MANAGER, "garden") == 1
+    [text] = codes_in(cards.print_expiring(MANAGER, "garden"), tmp_path)
+    token = cf1.decode(text)
+    assert isinstance(token, cf1.Token)
+    assert token.serial == 1
+    with parts.people.db.read() as tx:
+        held = {each.state.person: each.state for each in parts.passes.of_persons(tx, MANAGER, [soon, later])}
+    assert (held[soon].until_ms or 0) > now_ms + 700 * DAY_MS
+    assert held[later].serial == 0
+    with pytest.raises(NotFound, match="nothing to print"):
+        cards.print_expiring(MANAGER, "garden")
+
+
+def test_a_name_that_cannot_be_drawn_stops_no_card(parts: Parts) -> None:
+    person = parts.people.add(MANAGER, "garden", Resident(name="林🫠", unit="1-1-101"))
+    parts.passes.issue_card(MANAGER, person, parts.people.clock.now_ms() + 30 * DAY_MS)
+    with pytest.raises(Invalid, match="1FAE0"):
+        Cards(parts.people, print_cards).print_expiring(MANAGER, "garden")
+    with parts.people.db.read() as tx:
+        assert [each.state.serial for each in parts.passes.of_persons(tx, MANAGER, [person])] == [0]

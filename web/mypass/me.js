@@ -13,6 +13,7 @@ let timer = 0;
 async function start() {
   navigator.serviceWorker?.register("/me/sw.js", { scope: "/me/pass" }).catch(() => null);
   $("language").onclick = () => (otherLanguage(), show());
+  addEventListener("hashchange", () => mine || show()); // the slip's code, scanned while the page was open
   addEventListener("online", state);
   addEventListener("offline", state);
   document.addEventListener("visibilitychange", () => document.hidden || redraw());
