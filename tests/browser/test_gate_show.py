@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,15 +82,18 @@ def codes_before_the_camera(world: World, chromium_path: str, folder: Path, coun
     camera = film(folder / "queue.mjpeg", [(None, 8), *shots, (None, 6)])
     with chromium(chromium_path, camera) as context:
         page = bound(context, world, world.phone())
-        soon(page, f"new Set(window.gate.desk.entries.map((entry) => entry.lid)).size >= Math.min(30, {count})", 150)
+        soon(page, f"window.gate.desk.recent.size >= {count}", 150)  # each pass once, however often it was read
         page.wait_for_timeout(2_000)
         soon(page, "window.gate.queue.size === 0", 30)
         assert page.evaluate("window.gate.desk.entries.every((entry) => entry.decision.decision === 'allow')")
     people = [world.people[f"队列{count}-{number}"] for number in range(count)]
     passed = {person: world.get(f"/v1/passages?person={person}") for person in people}
     assert all(passed.values()), "somebody held a code up and was missed"
-    times = sorted(rows[0]["at_ms"] for rows in passed.values())
-    assert (count - 1) * 60_000 / (times[-1] - times[0]) >= 30
+    times = [rows[0]["at_ms"] for rows in passed.values()]
+    # The film goes round: whoever was missed and read a round later breaks the order a second time.
+    gaps = [after - before for before, after in zip(times, times[1:] + times[:1], strict=True)]
+    assert sum(gap < 0 for gap in gaps) == 1, gaps
+    assert 60_000 / statistics.median(gaps) >= 30
 
 
 def test_eight_codes_one_every_second_and_a_half_are_all_let_in(

@@ -3,8 +3,10 @@
 
 import { say } from "./admission.js";
 import { toast } from "./dom.js";
-import * as sheets from "./duty_sheets.js";
 import { language, named, t } from "./text.js";
+
+// Only when somebody opens one: the first start is over a weak network. The service worker keeps it for later.
+const sheets = () => import("./duty_sheets.js");
 
 const ROLL_MS = 12 * 3_600_000;
 
@@ -24,7 +26,7 @@ export class Duty {
   // ---- emergency ------------------------------------------------------------------------------------------------------
 
   async beginEmergency() {
-    if (!(await sheets.confirm(t("emergency_title"), t("emergency_what"), t("emergency_begin")))) return;
+    if (!(await (await sheets()).confirm(t("emergency_title"), t("emergency_what"), t("emergency_begin")))) return;
     if (!(await this.answers(t("emergency_pin")))) return;
     await this.emergency.begin(this.desk.gateId, this.guard.operator, this.desk.now());
     this.ready.draw();
@@ -48,11 +50,11 @@ export class Duty {
 
   async rollCall() {
     const zones = Object.entries(this.list.site?.zones ?? {}).map(([zone, data]) => [zone, named(data.names) || zone]);
-    const wanted = await sheets.rollCallOf(zones, this.desk.gate?.inner);
+    const wanted = await (await sheets()).rollCallOf(zones, this.desk.gate?.inner);
     if (!wanted || !(await this.answers(t("roll_pin"), true))) return;
     try {
       const call = await this.link.call("/v1/device/rollcall", { session: this.guard.session, ...wanted });
-      await sheets.rollCall(call, Object.fromEntries(zones), await this.ticks(wanted.zone));
+      await (await sheets()).rollCall(call, Object.fromEntries(zones), await this.ticks(wanted.zone));
     } catch (error) {
       this.desk.broke(error);
     }
@@ -70,7 +72,7 @@ export class Duty {
   // ---- guests ---------------------------------------------------------------------------------------------------------
 
   async guest() {
-    const wanted = await sheets.guest();
+    const wanted = await (await sheets()).guest();
     if (!wanted) return;
     const { confirmed, ...visitor } = wanted;
     const note = `host: ${confirmed}`;
@@ -86,7 +88,7 @@ export class Duty {
       this.desk.companions = party - 1;
       await this.desk.show({ decision: say("ok_in"), record, lid: null, method: "card", content: { pass: slip.pass, note }, direction: "in" });
       await this.desk.result.seen();
-      await sheets.slip(slip, unit, named(this.desk.gate?.names));
+      await (await sheets()).slip(slip, unit, named(this.desk.gate?.names));
     } catch (error) {
       this.desk.broke(error);
     }
@@ -102,17 +104,17 @@ export class Duty {
   }
 
   async note(entry) {
-    const text = await sheets.note(entry.note ?? "");
+    const text = await (await sheets()).note(entry.note ?? "");
     if (text !== null) entry.note = text;
   }
 
-  call() {
-    return sheets.call();
+  async call() {
+    return (await sheets()).call();
   }
 
   /** What stood on paper: entered as said, at the time it happened, settled by the office. */
   async paper() {
-    const wanted = await sheets.paper(language(), this.desk.now());
+    const wanted = await (await sheets()).paper(language(), this.desk.now());
     if (!wanted) return;
     const decision = { ...say("unknown"), zh: `纸质补录 ${wanted.unit}`, en: `From paper: ${wanted.unit}` };
     const entry = {
