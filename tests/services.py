@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import pwd
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from community_flow.adapters.mosquitto_setup import config_file, find_plugin, plain_listener, security_file
@@ -32,14 +34,24 @@ FIRST_PORT, PORTS_OF_A_WORKER = 20_000, 2_000
 _turn = itertools.count(os.getpid())
 
 
+@cache
+def _taken_ports() -> int:
+    """A file whose byte N is locked by the process that has taken port N: between choosing a port and listening at it a
+    second passes, and two runs of the tests beside each other would share a server."""
+    return os.open(
+        Path(tempfile.gettempdir()) / f"community-flow-test-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600
+    )
+
+
 def free_port() -> int:
-    """Never the same twice in a row, and never one that another worker of pytest-xdist may choose."""
+    """Never the same twice in a row, and never one that another process of ours has chosen."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 6
     while True:
         port = FIRST_PORT + worker * PORTS_OF_A_WORKER + next(_turn) % PORTS_OF_A_WORKER
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                fcntl.lockf(_taken_ports(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             except OSError:  # another program's
                 continue
         return port
