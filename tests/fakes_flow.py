@@ -32,7 +32,8 @@ DAY_MS = 86_400_000
 MORNING_MS = 1_795_420_800_000
 """2026-11-23 08:00 UTC, 16:00 in Shanghai."""
 
-_seqs = itertools.count(1)
+_seqs = itertools.count(100_000)
+"""Above every number that a test chooses itself."""
 _DEFAULTS: dict[str, Any] = {
     "gate": None, "direction": None, "pass_ref": None, "tag_ref": None, "person": None, "token_s": None,
     "assurance": 0, "method": None, "decision": None, "reason": None, "passed": False, "forced": False,

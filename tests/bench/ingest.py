@@ -43,6 +43,7 @@ from tests.factories import small_community
 from tests.services import free_port, listens, postgresql_server, redis_server, wait_until
 
 CAMERAS = 16
+SPAN_MS = 6 * 86_400_000
 PEER = "plain Flask + SQLAlchemy"
 
 
@@ -174,12 +175,15 @@ class Bench:
         with self.core.db.write() as tx:
             SqlPasses().add(tx, [row])
 
-    def counts(self, boot: int, bodies: int, size: int) -> list[bytes]:
-        now_ms = int(time.time() * 1000)
+    def counts(self, boot: int, bodies: int, size: int, last_ms: int = 0, apart_ms: float = 100) -> list[bytes]:
+        """Counts in order of time, the last of them at ``last_ms``, or now."""
+        last_ms = last_ms or int(time.time() * 1000)
+        at, seq = 1_234_567_890_123, 987_654_321
+        text = wire.Count(boot=boot, seq=seq, at=at, gate="east", direction="in", n=1, confidence=0.94).encode()
 
-        def count(seq: int) -> str:
-            at = now_ms - 1000 * (bodies * size - seq) // 10
-            return wire.Count(boot=boot, seq=seq, at=at, gate="east", direction="in", n=1, confidence=0.94).encode()
+        def count(seq_now: int) -> str:  # written by hand: ten million are made for the largest store
+            at_now = last_ms - int(apart_ms * (bodies * size - seq_now))
+            return text.replace(str(at), str(at_now)).replace(str(seq), str(seq_now))
 
         return [wire.body("b", [count(part * size + seq) for seq in range(1, size + 1)]) for part in range(bodies)]
 
@@ -237,16 +241,18 @@ def in_process(folder: Path, rounds: int, bodies: int) -> dict[str, Figure]:
 
 
 def growing(folder: Path, sizes: list[int]) -> dict[str, Figure]:
-    """What one report costs in a store that holds so many already."""
+    """What one report costs in a store that holds so many already, of the last six days, in the order of their time."""
     bench, size, kept, boot = Bench(folder / "growing"), 500, 0, 10
+    begun_ms, apart_ms = int(time.time() * 1000) - SPAN_MS, SPAN_MS / sizes[-1]
     figures: dict[str, Figure] = {}
     first_us = 0.0
     for target in sizes:
         while kept < target:
             part = min(20, max(1, (target - kept) // size))
             boot += 1
-            spent_us = cpu_us(bench.accept, bench.counts(boot, part, size), size)
             kept += part * size
+            bodies = bench.counts(boot, part, size, begun_ms + int(kept * apart_ms), apart_ms)
+            spent_us = cpu_us(bench.accept, bodies, size)
         first_us = first_us or spent_us
         figures[f"CPU a report in a store of {target:,}"] = Figure(
             spent_us, "us/report", None, f"{spent_us / first_us:.2f} x the first size"

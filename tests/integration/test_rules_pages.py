@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,9 @@ from tests.factories import small_community
 
 Clients = Callable[..., FlaskClient]
 ADMIN = Scope("a_test", Role.ADMIN, frozenset({"garden", "court"}))
-NOON = "2026-11-26T12:00"
+DAY = datetime.now(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=2)
+"""A day that is not over: what a test registers now is good then."""
+NOON = f"{DAY}T12:00"
 
 
 @pytest.fixture
@@ -82,16 +84,16 @@ def test_a_type_is_good_at_its_gates_and_hours(manager: FlaskClient) -> None:
     manager.post("/v1/rules/garden/types/worker", json={"every": True, "hours": "8:00-11:30，13:00～18:00"})
     assert rules(manager)["types"]["worker"] == {"gates": None, "windows": [["08:00", "11:30"], ["13:00", "18:00"]]}
     assert tried(manager, type="worker") == ("check", "time_window")
-    assert tried(manager, type="worker", at="2026-11-26T13:00") == ("allow", "ok")
+    assert tried(manager, type="worker", at=f"{DAY}T13:00") == ("allow", "ok")
     manager.post("/v1/rules/garden/types/worker", json={"every": False, "gates": []})
-    assert tried(manager, type="worker", at="2026-11-26T13:00") == ("check", "wrong_gate")
+    assert tried(manager, type="worker", at=f"{DAY}T13:00") == ("check", "wrong_gate")
 
 
 def test_a_gate_has_hours_and_a_way_with_those_inside_already(manager: FlaskClient) -> None:
     manager.post("/v1/rules/garden/gates/east", json={"hours": "06:00-11:00", "passback": "hard"})
     assert tried(manager) == ("check", "time_window")
     assert tried(manager, direction="out") == ("allow", "ok")
-    assert tried(manager, at="2026-11-26T06:00", inside=True) == ("check", "already_inside")
+    assert tried(manager, at=f"{DAY}T06:00", inside=True) == ("check", "already_inside")
     manager.post("/v1/rules/garden/gates/east", json={"passback": "soft"})
     assert tried(manager, inside=True) == ("allow", "already_inside")
     assert tried(manager, full=True) == ("check", "zone_full")
@@ -127,7 +129,7 @@ def test_a_pass_is_tried_as_it_stands(manager: FlaskClient, parts: RegistryParts
         assert tried(manager, code=shown) == ("allow", "ok")
     assert tried(manager, code=cf1.PREFIX + "0" * 116) == ("check", "error")
     assert tried(manager, code=forged(code)) == ("stop", "forged")
-    assert tried(manager, code=issued.short_code, at="2028-12-26T12:00") == ("check", "expired")
+    assert tried(manager, code=issued.short_code, at=f"{DAY + timedelta(days=760)}T12:00") == ("check", "expired")
     parts.holds.hold(ADMIN, person, "isolation")
     later = datetime.fromtimestamp(flow.clock.now_ms() / 1000 + 120, ZoneInfo("Asia/Shanghai"))
     at = later.isoformat(timespec="minutes")
@@ -213,7 +215,7 @@ def test_the_form_keeps_goes_back_and_says_why_not(manager: FlaskClient) -> None
     refused = manager.post("/rules/garden/types/carer", data={"hours": "soon"})
     assert refused.status_code == 303
     assert "Hours are written like" in manager.get("/rules").get_data(as_text=True)
-    page = manager.post("/rules/garden/try", data={"gate": "east", "type": "carer", "at": "2026-11-26T22:00"})
+    page = manager.post("/rules/garden/try", data={"gate": "east", "type": "carer", "at": f"{DAY}T22:00"})
     text = page.get_data(as_text=True)
     assert "This pass is good 07:00–21:00: please come then" in text
     assert "可通行时段 07:00–21:00，请届时再来" in text
