@@ -34,13 +34,7 @@ class Slips:
                 for code, each in zip(codes, members, strict=True)
             ]  # fmt: skip
             self.store.add(tx, kept)
-            looks = [
-                Look(
-                    account=scope.account, role=scope.role, action="pass.slip", community=community, person=each.person
-                )
-                for each in members
-            ]
-            self.cards.people.audit.append(tx, *looks)
+            self.cards.people.audit.append(tx, *(_look(scope, community, each) for each in members))
         faces = [_face(each, code, page, now_ms + SLIP_MS) for each, code in zip(members, codes, strict=True)]
         return self.printer(faces)
 
