@@ -158,13 +158,17 @@ def _printing(bp: Blueprint, cards: Cards, slips: Slips, places: Places) -> None
             total=sum(line.people for line in lines), missing=sum(line.without_card for line in lines),
         )  # fmt: skip
 
+    def printing() -> tuple[Printing, str]:
+        """What is to be printed, and of which community."""
+        form = parse(Printing, request)
+        _, chosen = choose_community(places, current_scope(), form.community)
+        return form, form.community or chosen or ""
+
     @bp.post("/people/cards.pdf")
     @roles(*OFFICE)
     @or_back
     def pdf() -> BaseResponse:
-        form = parse(Printing, request)
-        _, chosen = choose_community(places, current_scope(), form.community)
-        community, scope = form.community or chosen or "", current_scope()
+        (form, community), scope = printing(), current_scope()
         persons = [form.person] if form.person else []
         if not persons and form.building is None and cards.count(scope, community) > AT_ONCE:
             return _streamed(cards, scope, community, form.paper)
@@ -175,9 +179,7 @@ def _printing(bp: Blueprint, cards: Cards, slips: Slips, places: Places) -> None
     @roles(*OFFICE)
     @or_back
     def expiring_pdf() -> BaseResponse:
-        form = parse(Printing, request)
-        _, chosen = choose_community(places, current_scope(), form.community)
-        community = form.community or chosen or ""
+        form, community = printing()
         made = cards.print_expiring(current_scope(), community, form.paper)
         return _file(made, f"cards-{community}-renewed.pdf", "application/pdf")
 
@@ -185,9 +187,8 @@ def _printing(bp: Blueprint, cards: Cards, slips: Slips, places: Places) -> None
     @roles(*OFFICE)
     @or_back
     def slips_pdf() -> BaseResponse:
-        form = parse(Printing, request)
-        _, chosen = choose_community(places, current_scope(), form.community)
-        community, persons = form.community or chosen or "", [form.person] if form.person else []
+        form, community = printing()
+        persons = [form.person] if form.person else []
         page = url_for("my_pass.page", _external=True)
         made = slips.print(current_scope(), community, page, building=form.building, persons=persons)
         return _file(made, f"slips-{community}{'-' + form.building if form.building else ''}.pdf", "application/pdf")

@@ -71,7 +71,7 @@ def sign_in(page: Any, url: str, secret: str) -> None:
 
 
 def speak(page: Any, url: str, language: str) -> None:
-    """Press the language switch, even when the page speaks it already: only then does this session keep it."""
+    """Press the language switch, even when the page speaks it already: only then is it kept from page to page."""
     page.goto(f"{url}/privacy")
     with page.expect_navigation():
         page.locator(f'button[formaction="/language/{language}"]:visible').first.click()
