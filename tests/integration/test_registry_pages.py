@@ -286,6 +286,22 @@ def test_cards_come_as_pdf_for_one_for_a_building_and_for_all(
         assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_slips_come_as_pdf_and_expiring_cards_only_where_there_are_any(
+    client_as: Clients, parts: RegistryParts, lin: str
+) -> None:
+    manager = client_as("manager")
+    for form in ({"person": lin}, {"building": "1"}, {}):
+        slips = manager.post("/people/slips.pdf", data={"community": "garden", **form})
+        assert slips.status_code == 200
+        assert slips.data.startswith(b"%PDF")
+        assert slips.headers["Cache-Control"] == "no-store"
+    none = manager.post("/people/cards/expiring.pdf", data={"community": "garden"})
+    assert not none.data.startswith(b"%PDF")
+    for path in ("/people/slips.pdf", "/people/cards/expiring.pdf"):
+        assert not manager.post(path, data={"community": "elsewhere"}).data.startswith(b"%PDF")
+        assert client_as("guard").post(path, data={"community": "garden"}).status_code == 403
+
+
 def test_a_large_set_comes_as_a_zip_by_building(
     client_as: Clients, parts: RegistryParts, lin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
