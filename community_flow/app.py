@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request
 from werkzeug.wrappers import Response
 
 from community_flow.adapters.parent import end_with_parent
@@ -125,7 +125,7 @@ def _serve_vendor(app: Flask) -> None:
     @app.get("/vendor/<path:path>", endpoint="vendor")
     @public
     def vendor(path: str) -> Response:
-        return send_small(ROOT / "vendor", path, max_age=3600)
+        return send_small(ROOT / "vendor", path, max_age=3600).make_conditional(request)
 
 
 def _put_raw_routes(core: Core, app: Flask) -> None:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import json
 from dataclasses import asdict
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, request, send_from_directory
 from msgspec import Meta
 from werkzeug.exceptions import NotFound as NoSuchFile
 from werkzeug.wrappers import Response as BaseResponse
 
 from community_flow.domain.errors import Invalid, TooMany
 from community_flow.domain.places import named
+from community_flow.entrypoints import kept_offline
 from community_flow.entrypoints.access import device, public
 from community_flow.entrypoints.actions import action_name
 from community_flow.entrypoints.answers import json_response, parse
-from community_flow.entrypoints.scanner import fresh
 from community_flow.entrypoints.shell import role_name
-from community_flow.entrypoints.small_files import send_small
+from community_flow.entrypoints.small_files import fresh, send_small
 from community_flow.ports import Clock
 from community_flow.ports.audit import AuditRow
 from community_flow.ports.ingest import Limits
@@ -68,9 +67,7 @@ def _app_routes(bp: Blueprint) -> None:
     @public
     def worker() -> BaseResponse:
         """Give the service worker that keeps the app for days without network."""
-        response = Response(_worker_text(), content_type="text/javascript; charset=utf-8")
-        response.headers["Service-Worker-Allowed"] = "/me/pass"
-        return fresh(response)
+        return kept_offline.worker("me", "/me/pass", _kept())
 
     @bp.get("/me/manifest.webmanifest")
     @public
@@ -169,14 +166,7 @@ def _files() -> frozenset[str]:
     return frozenset(path.name for path in MY_PASS.iterdir() if path.suffix in {".js", ".css", ".svg"})
 
 
-@lru_cache(maxsize=1)
-def _worker_text() -> str:
-    """The service worker with the files it keeps and a version that changes when any of them does."""
-    shared = [ROOT / "scanner" / name for name in SHARED]
-    digest = hashlib.sha256()
-    for path in [*(MY_PASS / name for name in sorted(_files())), MY_PASS / "me.html", *shared]:
-        digest.update(path.read_bytes())
-    kept = ["/me/pass", "/me/manifest.webmanifest", *(f"/mypass/{name}" for name in sorted(_files() - {"sw.js"}))]
-    kept += [f"/scanner/{name}" for name in SHARED]
-    head = f"const VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst FILES = {json.dumps(kept)};\n"
-    return head + (MY_PASS / "sw.js").read_text()
+def _kept() -> dict[str, Path]:
+    own = {f"/mypass/{name}": MY_PASS / name for name in sorted(_files())}
+    page = {"/me/pass": MY_PASS / "me.html", "/me/manifest.webmanifest": MY_PASS / "manifest.webmanifest"}
+    return page | own | {f"/scanner/{name}": ROOT / "scanner" / name for name in SHARED}

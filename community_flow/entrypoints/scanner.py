@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, request, send_from_directory
 from flask_wtf.csrf import generate_csrf
 from msgspec import Meta
 from werkzeug.exceptions import NotFound as NoSuchFile
@@ -19,6 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from community_flow.domain.errors import Invalid, TooMany
 from community_flow.domain.scope import Scope
+from community_flow.entrypoints import kept_offline
 from community_flow.entrypoints.access import (
     current_scope,
     device,
@@ -29,7 +28,7 @@ from community_flow.entrypoints.access import (
 )
 from community_flow.entrypoints.answers import json_response, parse
 from community_flow.entrypoints.problems import Problem
-from community_flow.entrypoints.small_files import send_small
+from community_flow.entrypoints.small_files import fresh, send_small
 from community_flow.ports import Clock
 from community_flow.ports.ingest import Limits, Trusted
 from community_flow.services.devices import Devices
@@ -41,7 +40,12 @@ from community_flow.services.trust import Trust
 from web import ROOT
 
 SCANNER = ROOT / "scanner"
-DECODER = ("es/reader/index.js", "es/share.js", "zxing_reader.wasm")
+VENDOR = (
+    "zxing-wasm/es/reader/index.js", "zxing-wasm/es/share.js", "zxing-wasm/zxing_reader.wasm", "ed25519/index.js",
+)  # fmt: skip
+AS_NEW_S = 10
+"""The page and its decoder's worker start with the same files: asked for once, not once each."""
+
 TAG_COST = 200
 """Of a device's 200 reports a second: a card number a second, ten saved up."""
 
@@ -109,9 +113,7 @@ def _app_routes(bp: Blueprint) -> None:
     @public
     def worker() -> BaseResponse:
         """Give the service worker that keeps the app for reloads without network."""
-        response = Response(_worker_text(), content_type="text/javascript; charset=utf-8")
-        response.headers["Service-Worker-Allowed"] = "/gate"
-        return fresh(response)
+        return kept_offline.worker("gate", "/gate", _kept())
 
     @bp.get("/gate/manifest.webmanifest")
     @public
@@ -125,7 +127,7 @@ def _app_routes(bp: Blueprint) -> None:
         """Give a file of the gate app."""
         if path not in _files():
             raise NoSuchFile
-        return fresh(send_small(SCANNER, path))
+        return fresh(send_small(SCANNER, path), AS_NEW_S)
 
 
 def _staff_routes(bp: Blueprint, desk: GateDesk, guards: Guards, devices: Devices) -> None:
@@ -239,15 +241,6 @@ def _trusted(trust: Trust) -> Trusted:
     return found
 
 
-def fresh(response: Any) -> BaseResponse:
-    """Asked for again each time, answered with 304 while it is the same: an update reaches every gate at once."""
-    response.headers["Cache-Control"] = "no-cache"
-    if isinstance(response, Response) and not response.is_streamed:
-        response.add_etag()
-    answer: BaseResponse = response.make_conditional(request)
-    return answer
-
-
 @lru_cache(maxsize=1)
 def _files() -> frozenset[str]:
     """What the scanner folder serves."""
@@ -255,13 +248,7 @@ def _files() -> frozenset[str]:
     return frozenset(path.relative_to(SCANNER).as_posix() for path in SCANNER.rglob("*") if path.suffix in kinds)
 
 
-def _worker_text() -> str:
-    """The service worker with the list of files it keeps and a version that changes when any of them does."""
-    digest = hashlib.sha256()
-    for name in sorted(_files()):
-        digest.update((SCANNER / name).read_bytes())
-    digest.update((SCANNER / "gate.html").read_bytes())
-    kept = ["/gate", "/gate/manifest.webmanifest", *(f"/scanner/{name}" for name in sorted(_files() - {"sw.js"}))]
-    kept += [f"/vendor/zxing-wasm/{name}" for name in DECODER] + ["/vendor/ed25519/index.js"]
-    head = f"const VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst FILES = {json.dumps(kept)};\n"
-    return head + Path(SCANNER / "sw.js").read_text()
+def _kept() -> dict[str, Path]:
+    own = {f"/scanner/{name}": SCANNER / name for name in sorted(_files())}
+    page = {"/gate": SCANNER / "gate.html", "/gate/manifest.webmanifest": SCANNER / "manifest.webmanifest"}
+    return page | own | {f"/vendor/{name}": ROOT / "vendor" / name for name in VENDOR}

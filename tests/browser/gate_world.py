@@ -175,12 +175,12 @@ class World:
 
 
 @contextmanager
-def world(settings: Settings, folder: Path) -> Iterator[World]:
+def world(settings: Settings, folder: Path, *arguments: str) -> Iterator[World]:
     core = prepared(settings)
     small_community(core)
     manager = an_account(core, Role.MANAGER)
     secret = core.accounts.make_token(manager.account, "test", "test")
-    with serving(settings) as server:
+    with serving(settings, *arguments) as server:
         yield World(core, server, parts_of(core), folder, secret)
     core.db.close()
 
@@ -223,11 +223,13 @@ def film(path: Path, shots: Sequence[tuple[Image.Image | None, float]], fps: int
 
 
 @contextmanager
-def chromium(executable_path: str, camera: Path | None = None, profile: Path | None = None) -> Iterator[Any]:
+def chromium(
+    executable_path: str, camera: Path | None = None, profile: Path | None = None, more: Sequence[str] = ()
+) -> Iterator[Any]:
     """A browser context (kept in ``profile``) whose camera plays a film, or else a test pattern."""
     from playwright.sync_api import sync_playwright
 
-    flags = [*FLAGS, *([f"--use-file-for-fake-video-capture={camera}"] if camera else [])]
+    flags = [*FLAGS, *more, *([f"--use-file-for-fake-video-capture={camera}"] if camera else [])]
     with sync_playwright() as playwright:
         common: dict[str, Any] = {
             "viewport": {"width": 390, "height": 844},
@@ -257,7 +259,7 @@ def kill_browser(profile: Path) -> None:
             send([int(folder.name)], signal.SIGKILL)
 
 
-def bound(context: Any, world: World, device: Enrolled, path: str = "/gate") -> Any:
+def bound(context: Any, world: World, device: Enrolled, path: str = "/gate", wait_s: float = 15) -> Any:
     """A page of the gate app that is claimed for ``device`` and has its list."""
     page = context.pages[0] if context.pages else context.new_page()
     page.on("pageerror", lambda error: (_ for _ in ()).throw(AssertionError(str(error))))
@@ -274,13 +276,13 @@ def bound(context: Any, world: World, device: Enrolled, path: str = "/gate") -> 
         given,
     )
     page.reload()
-    listed(page)
+    listed(page, wait_s)
     return page
 
 
-def listed(page: Any) -> None:
+def listed(page: Any, wait_s: float = 15) -> None:
     """Wait until the app runs and has a list."""
-    soon(page, "document.body.dataset.view === 'ready' && Boolean(window.gate?.list.head)", 15)
+    soon(page, "document.body.dataset.view === 'ready' && Boolean(window.gate?.list.head)", wait_s)
 
 
 def soon(page: Any, expression: str, seconds: float = 30) -> Any:

@@ -87,6 +87,20 @@ def test_a_printed_card_before_the_camera_is_a_passage_within_two_seconds_and_on
     assert passage["assurance"] == 1
 
 
+def test_a_card_is_read_while_the_large_decoder_is_still_on_its_way(
+    flow_world: World, chromium_path: str, tmp_path: Path
+) -> None:
+    flow_world.person("卫先到")
+    camera = film(tmp_path / "early.mjpeg", [(qr_picture(flow_world.card("卫先到")), 3), (None, 1)])
+    with chromium(chromium_path, camera) as context:
+        context.route("**/zxing_reader.wasm", lambda route: route.abort())
+        page = bound(context, flow_world, flow_world.phone())
+        assert decision(page) == "allow"
+        assert not page.evaluate("performance.getEntriesByName('gate-reads-well').length")
+        context.unroute("**/zxing_reader.wasm")
+        soon(page, "performance.getEntriesByName('gate-reads-well').length", 20)
+
+
 def test_a_forged_card_is_stopped_and_turned_back_by_default(flow_world: World, gate: Any) -> None:
     flow_world.person("郑伪造")
     page = bound(gate, flow_world, flow_world.phone())

@@ -28,7 +28,7 @@ def token(flow: Core) -> dict[str, str]:
     return {"Authorization": f"Bearer {enrolled.token}"}
 
 
-@pytest.mark.parametrize("path", ["/gate", "/gate/sw.js", "/gate/manifest.webmanifest", "/scanner/app.js"])
+@pytest.mark.parametrize("path", ["/gate", "/gate/sw.js", "/gate/manifest.webmanifest"])
 def test_the_app_opens_for_everybody_and_is_asked_for_again(app: Flask, path: str) -> None:
     with app.test_client().get(path) as answer:
         assert answer.status_code == 200
@@ -55,6 +55,17 @@ def test_the_app_comes_compressed_and_small_and_its_modules_are_asked_for_at_onc
     assert weight <= 60 * 1024
     with client.get("/scanner/app.js") as plain:
         assert "Content-Encoding" not in plain.headers
+
+
+def test_the_decoder_comes_as_small_as_set_up_could_make_it_and_once(app: Flask) -> None:
+    path, client = "/vendor/zxing-wasm/zxing_reader.wasm", app.test_client()
+    packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "br"
+    assert packed.content_type == "application/wasm"
+    assert len(packed.data) < 0.85 * len(client.get(path, headers={"Accept-Encoding": "gzip"}).data)
+    assert (
+        client.get(path, headers={"If-None-Match": packed.headers["ETag"], "Accept-Encoding": "br"}).status_code == 304
+    )
 
 
 @pytest.mark.parametrize("path", ["../app.py", "..%2fapp.py", "gate.html", "nothing.js", "package.json", ""])

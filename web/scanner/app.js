@@ -1,6 +1,7 @@
 // The gate app, put together: what is read becomes a decision, a report and a screen.
 
 import { Camera } from "./camera.js";
+import { reads } from "./decoding.js";
 import { decideCode, decideRecord } from "./decide.js";
 import { $ } from "./dom.js";
 import { Desk } from "./desk.js";
@@ -12,18 +13,21 @@ import { List } from "./list.js";
 import { Queue } from "./queue.js";
 import { Ready } from "./ready.js";
 import { seal } from "./seal.js";
-import { needsHttps, setUp } from "./setup.js";
 import { Store } from "./store.js";
 import { dress, t } from "./text.js";
 import { Wedge } from "./wedge.js";
 
+// Once in a phone's life, so not among what each start fetches.
+const setup = () => import("./setup.js");
+
 const theme = localStorage.getItem("theme");
 if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
-navigator.serviceWorker?.register("/gate/sw.js", { scope: "/gate" }).catch(() => null);
+// What it keeps is what has just been fetched, so it comes last: a first visit is over a weak network.
+Promise.race([reads, new Promise((resolve) => setTimeout(resolve, 20_000))]).then(() => navigator.serviceWorker?.register("/gate/sw.js", { scope: "/gate" })).catch(() => null);
 
 async function main() {
   dress(document);
-  if (!globalThis.crypto?.subtle) return needsHttps();
+  if (!globalThis.crypto?.subtle) return (await setup()).needsHttps();
   const store = await Store.open();
   const device = (await store.secret("device")) ?? (await bind(store));
   const [queue, list] = [await Queue.open(store), await List.open(store)];
@@ -45,7 +49,7 @@ async function main() {
     if (event === "revoked") {
       link.stop();
       await store.wipe();
-      ["gate-operator", "gate-office"].forEach((name) => localStorage.removeItem(name));
+      ["gate-operator", "gate-camera"].forEach((name) => localStorage.removeItem(name));
       sessionStorage.setItem("gate-notice", "wiped");
       location.reload();
     }
@@ -61,7 +65,7 @@ async function main() {
 async function bind(store) {
   const notice = sessionStorage.getItem("gate-notice");
   sessionStorage.removeItem("gate-notice");
-  const device = await setUp(notice ? t(notice) : "");
+  const device = await (await setup()).setUp(notice ? t(notice) : "");
   await store.keepSecret("device", device);
   return device;
 }

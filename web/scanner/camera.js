@@ -1,17 +1,14 @@
 // The camera: starts by itself, reads QR codes only, sleeps after a minute without use.
 
+import { decode, stream } from "./decoding.js";
+
 const SLEEP_MS = 60_000;
 const GONE_MS = 2_000;
-const WANTED = { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 } };
 
 export class Camera {
   /** `read(text)` hears each code once while it stays in view; `told(state)` hears running, asleep or none. */
   constructor(video, read, told) {
     Object.assign(this, { video, read, told });
-    this.worker = new Worker(new URL("./decoder.js", import.meta.url), { type: "module" });
-    this.worker.onmessage = ({ data }) => this.answered(data);
-    this.waiting = new Map();
-    this.next = 0;
     this.last = { text: null, ms: 0 };
     this.busy = false;
     setInterval(() => this.sleepWhenIdle(), 2_000);
@@ -23,7 +20,7 @@ export class Camera {
     if (this.stream || this.starting) return;
     this.starting = true;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: WANTED, audio: false });
+      this.stream = await stream();
       this.video.srcObject = this.stream;
       await this.video.play();
       this.told("running");
@@ -66,26 +63,11 @@ export class Camera {
     frame(async () => {
       if (!this.busy && this.stream && this.video.videoWidth) {
         this.busy = true;
-        this.seen(await this.decode(await createImageBitmap(this.video)).catch(() => null));
+        this.seen(await decode(await createImageBitmap(this.video)).catch(() => null));
         this.busy = false;
       }
       this.watch();
     });
-  }
-
-  /** The text of a frame or, looked at more thoroughly, of a photo that was taken once. */
-  decode(bitmap, still = false) {
-    const id = this.next++;
-    return new Promise((resolve) => {
-      this.waiting.set(id, resolve);
-      this.worker.postMessage({ id, bitmap, still }, [bitmap]);
-    });
-  }
-
-  answered({ id, text, ready }) {
-    if (ready) return performance.mark("gate-reads");
-    this.waiting.get(id)?.(text);
-    this.waiting.delete(id);
   }
 
   /** The same code counts once until it has left the picture. */
@@ -100,7 +82,7 @@ export class Camera {
   }
 
   async photo(file) {
-    return this.decode(await createImageBitmap(file), true);
+    return decode(await createImageBitmap(file), true);
   }
 
   get track() {

@@ -1,6 +1,7 @@
 // A pass from a photo where the address is not https: the browser gives no camera and no keys here, so the server looks at
 // the pass for whoever is signed in. Nothing is kept on the phone and nobody is recorded: that is said beside the answer.
 
+import { decode } from "./decoding.js";
 import { h, icon } from "./dom.js";
 import { send } from "./setup.js";
 import { language, named, t } from "./text.js";
@@ -27,7 +28,7 @@ export async function byPhoto(box) {
 
 async function look(place, file, csrf) {
   if (!file) return [];
-  const code = await decoded(file).catch(() => null);
+  const code = await createImageBitmap(file).then((bitmap) => decode(bitmap, true)).catch(() => null);
   if (!code?.startsWith("CF1:")) return [h("p.wrong", {}, t("photo_none"))];
   try {
     const found = await send("/gate/look", { ...place, code }, csrf);
@@ -37,20 +38,5 @@ async function look(place, file, csrf) {
     return [said, h("p.hint", {}, t("plain_unrecorded"))];
   } catch (error) {
     return [h("p.wrong", {}, t("failed", { why: error.message || t("network") }))];
-  }
-}
-
-/** The first code in a picture; null when there is none. */
-async function decoded(file) {
-  const worker = new Worker(new URL("./decoder.js", import.meta.url), { type: "module" });
-  const bitmap = await createImageBitmap(file);
-  try {
-    return await new Promise((resolve) => {
-      worker.onmessage = ({ data }) => data.ready || resolve(data.text);
-      worker.onerror = () => resolve(null);
-      worker.postMessage({ id: 0, bitmap, still: true }, [bitmap]);
-    });
-  } finally {
-    worker.terminate();
   }
 }

@@ -1,16 +1,17 @@
-// Keeps the app itself, so that a reload without network finds it. VERSION and FILES are put in front by the server.
+// Keeps the app itself, so that a reload without network finds it. NAME, VERSION and FILES are put in front by the server.
 // Nothing of the API is ever kept here.
 
-const CACHE = `gate-${VERSION}`;
+const CACHE = `${NAME}-${VERSION}`;
 
 self.addEventListener("install", (event) => {
-  const fill = async () => (await caches.open(CACHE)).addAll(FILES.map((path) => new Request(path, { cache: "reload" })));
+  // The page has just fetched most of them: asked whether they are the same, not fetched again.
+  const fill = async () => (await caches.open(CACHE)).addAll(FILES.map((path) => new Request(path, { cache: "no-cache" })));
   event.waitUntil(fill().then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
   const clean = async () => {
-    const old = (await caches.keys()).filter((name) => name.startsWith("gate-") && name !== CACHE);
+    const old = (await caches.keys()).filter((name) => name.startsWith(`${NAME}-`) && name !== CACHE);
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
   };
