@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensors import model
-from sensors.config import load
+from sensors.config import BadConfig, load
 from sensors.gate_line import BadLine, Line
 from sensors.gate_zone import Zone
 
@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     agent.add_argument("--server", default="", help="of a box that is not claimed yet: https://flow.example")
     agent.add_argument("--ca-file", type=Path, help="certificate authority of that server")
     agent.add_argument("--code", default="", help="a code from the page Devices, instead of showing one")
+    agent.add_argument("--mqtt", default="", help="of a box that reaches only a broker: mqtts://flow.example:8883")
+    agent.add_argument("--device", default="", help="its id, as `device enrol` printed it")
+    agent.add_argument("--token-file", type=Path, help="a file with its token; may be deleted after the first start")
     agent.add_argument("--qr-file", type=Path, help="also write the code as a picture, .png or .svg")
     agent.add_argument("--trial-s", type=float, default=30.0, help="so long a new configuration has to come up (30)")
     agent.add_argument("--poll-s", type=float, default=None, help="how often to ask the server (5)")
@@ -144,10 +147,10 @@ def _agent(given: argparse.Namespace) -> None:
     from sensors.agent import Agent
     from sensors.box import Box
 
-    if given.config.is_dir() or (given.server and not given.config.exists()):
+    if given.config.is_dir() or ((given.server or given.mqtt) and not given.config.exists()):
         box = Box(
             given.config, given.server, ca_file=given.ca_file, qr_file=given.qr_file, trial_s=given.trial_s,
-            poll_s=given.poll_s,
+            poll_s=given.poll_s, enrolled=_enrolled(given),
         )  # fmt: skip
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: box.stop())
@@ -157,6 +160,16 @@ def _agent(given: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: agent.stop())
     agent.run()
+
+
+def _enrolled(given: argparse.Namespace) -> dict[str, str] | None:
+    """Who a box is that nobody can claim; a start that finds no token file any more goes on with what the box has."""
+    if not given.mqtt:
+        return None
+    if not given.device or given.token_file is None:
+        raise BadConfig("Nobody can claim a box over a broker: enrol it, then give --device and --token-file too.")
+    token = given.token_file.read_text(encoding="utf-8").strip() if given.token_file.exists() else ""
+    return {"device": given.device, "token": token, "mqtt": given.mqtt} if token else None
 
 
 def _fetch(given: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ MANY = 100_000
 
 COMPACT_EVERY_S = 60.0
 AWAY_S = 300.0
+UNTRUSTED = (401, 403)
 LAST_CALL_S = 30.0
 """How long a finished agent goes on trying to hand over what is left."""
 
@@ -112,7 +113,7 @@ class Agent:
         elif self._sender.back_off.failures in (1, 10):
             log.warning("Nothing sent yet: %s", self._sender.trouble)
         self.desk.fault(faults.SERVER_AWAY, time.monotonic() - self._heard_s > AWAY_S)
-        self.desk.fault(faults.TOKEN_REFUSED, self._sender.status in (401, 403))
+        self.desk.fault(faults.TOKEN_REFUSED, self._sender.status in UNTRUSTED)
         self.desk.fault(faults.REPORT_REFUSED, self._sender.refused > 0)
         self.desk.fault(faults.CLOCK_JUMPED, self._clock.jumped_lately())
 
@@ -130,7 +131,7 @@ class Agent:
         try:
             self.desk.status()
             while (wait := self._sender.step()) >= 0:
-                if time.monotonic() + wait > until_s:
+                if time.monotonic() + wait > until_s or self._sender.status in UNTRUSTED:
                     log.warning("%d reports stay in the outbox: %s", self.outbox.size(), self._sender.trouble)
                     return
                 time.sleep(wait)

@@ -14,7 +14,8 @@ from typing import Any
 from sensors import faults
 from sensors.agent import Agent
 from sensors.box_folder import BoxFolder
-from sensors.box_link import BoxLink, Said
+from sensors.box_link import BoxLink, Link, Said
+from sensors.box_mqtt import BoxOverMqtt, EitherWay
 from sensors.config import AgentConfig, BadConfig, Told, told_from
 from sensors.show_code import as_text, write_picture
 from sensors.still import Still, jpeg
@@ -32,6 +33,9 @@ POLL_S = 5.0
 FATAL = (faults.CAMERA_LOST, faults.SOURCE_BAD, faults.SOURCE_LOST)
 """A missing model is no reason to go back: motion counts meanwhile, and the fault is told."""
 
+LATER = frozenset({401, 429})
+"""Answers to what may be said again: not trusted yet, or too much at once."""
+
 NOTHING = Told(())
 
 
@@ -45,12 +49,16 @@ class Box:
     def __init__(
         self, folder: Path, server: str = "", *, ca_file: Path | None = None, qr_file: Path | None = None,
         trial_s: float = TRIAL_S, poll_s: float | None = None, show: Callable[[str], None] = print,
+        enrolled: dict[str, str] | None = None,
     ) -> None:  # fmt: skip
+        """``enrolled`` is {device, token, mqtt} of a box that reaches only a broker, so that nobody can claim it."""
         self.folder = BoxFolder(folder)
         known = self.folder.read("identity")
         self._server = server or str(known.get("server", ""))
         self._ca_file = ca_file or (Path(known["ca_file"]) if known.get("ca_file") else None)
-        if not self._server:
+        if enrolled and enrolled["device"] != known.get("device"):  # else it may have a newer token by now
+            self._be(known := enrolled)
+        if not self._server and not known.get("mqtt"):
             raise NotClaimed("Which server? Give --server https://… once; the box remembers it when it is claimed.")
         self._qr_file, self._trial_s, self._poll_s, self._show = qr_file, trial_s, poll_s, show
         self._stop = threading.Event()
@@ -62,6 +70,8 @@ class Box:
         self._hoped: dict[str, Any] = {}
         """What runs though it did not come up, because nothing worked before: a camera may yet be plugged in."""
         self._back_off = BackOff(first_s=6, most_s=30)
+        self._uses_next = False
+        """Whether the link speaks with the token that comes, see `_change_tokens`."""
 
     def stop(self) -> None:
         self._stop.set()
@@ -81,6 +91,7 @@ class Box:
                 self._stop.wait(self._turn())
         finally:
             self._end_agent()
+            self._link.close()
 
     # --- claim ----------------------------------------------------------------------------------------------------
 
@@ -140,8 +151,17 @@ class Box:
             self.folder.forget(name)
         log.info("This box is the device %s now.", claimed["device"])
 
-    def _linked(self) -> BoxLink:
-        return BoxLink(self._server, self.folder.read("identity")["token"], self._ca_file)
+    def _linked(self) -> Link:
+        who = self.folder.read("identity")
+        token = who["next"] if self._uses_next and "next" in who else who["token"]
+        ways: list[Link] = [BoxLink(self._server, token, self._ca_file)] if self._server else []
+        if who.get("mqtt") and (not ways or _has_mqtt()):
+            ways.append(BoxOverMqtt(who["mqtt"], who["device"], token, self._ca_file))
+        return ways[0] if len(ways) == 1 else EitherWay(ways)
+
+    def _link_again(self) -> None:
+        self._link.close()
+        self._link, self._tag = self._linked(), ""
 
     # --- what it is told ------------------------------------------------------------------------------------------
 
@@ -165,8 +185,12 @@ class Box:
         try:
             if self._hoped and not self._missing():
                 self._works(**self._hoped)
+            if "next" in self.folder.read("identity"):
+                self._settle_token()
             self._tell()
             said = self._link.settings(self._tag)
+            if said.status == 401:
+                self._change_tokens()
             if said.status not in (200, 304):
                 raise NoAnswer(f"The server does not say what to do: {said.trouble}")
             if said.status == 200:
@@ -278,18 +302,19 @@ class Box:
 
     def _tell(self) -> None:
         while self._untold:
-            self._link.told(*self._untold[0])
+            said = self._link.told(*self._untold[0])
+            if said.status in LATER or said.status >= 500:
+                raise NoAnswer(f"The server does not hear what runs: {said.trouble}")
             self._untold.pop(0)
 
     # --- the agent ------------------------------------------------------------------------------------------------
 
     def _start(self, version: int, told: Told) -> None:
         who = self.folder.read("identity")
-        has_mqtt = importlib.util.find_spec("paho") is not None
         config = AgentConfig(
             device=who["device"], server=self._server, token=who["token"], outbox=self.folder.path / "outbox.sqlite",
             sensors=told.sensors, heartbeat_s=told.heartbeat_s, ca_file=self._ca_file,
-            mqtt=who.get("mqtt", "") if has_mqtt else "", config=version,
+            mqtt=who.get("mqtt", "") if _has_mqtt() or not self._server else "", config=version,
         )  # fmt: skip
         self._version, self._hoped, self._agent = version, {}, Agent(config, lasting=True)
         self._thread = threading.Thread(target=self._agent.run, name=f"version {version}", daemon=True)
@@ -315,15 +340,46 @@ class Box:
         if said.status not in (200, 404):
             log.warning("The picture was not taken: %s", said.trouble)
 
+    # --- the next token -------------------------------------------------------------------------------------------
+
     def _take_token(self) -> None:
         """The next token is on the disk before the one before it ends."""
-        said = self._link.next_token()
+        who = self.folder.read("identity")
+        if "next" not in who:
+            said = self._link.next_token()
+            if said.status != 200:
+                return
+            self.folder.write("identity", {**who, "next": said.body["token"]})
+        self._settle_token()
+
+    def _settle_token(self) -> None:
+        """Say that the next token is here, until that is answered; then be with it."""
+        who = self.folder.read("identity")
+        said = self._link.took_token(who["next"])
+        if said.status == 401:
+            self._change_tokens()
+        elif said.status == 409:  # the server forgot it, as when its store was taken from a backup: ask for another
+            self.folder.write("identity", _without_next(who))
         if said.status != 200:
-            return
-        self.folder.write("identity", {**self.folder.read("identity"), "token": said.body["token"]})
-        self._link = self._linked()
-        self._link.took_token()
+            raise NoAnswer(f"The server does not take the next token: {said.trouble}")
+        self.folder.write("identity", _without_next(who) | {"token": who["next"]})
+        self._uses_next = False
+        self._link_again()
         good = self.folder.read("good")
         self._end_agent()
         self._start(good.get("version", 0), self._parsed(good.get("document", {"sensor": []})))
-        self._tag = ""
+
+    def _change_tokens(self) -> None:
+        """Refused while two tokens are here: the answer that would have ended the old one may have been lost on its
+        way, or the new one is not known yet. So both are tried, in turn, and neither is thrown away."""
+        if "next" in self.folder.read("identity"):
+            self._uses_next = not self._uses_next
+            self._link_again()
+
+
+def _without_next(who: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in who.items() if name != "next"}
+
+
+def _has_mqtt() -> bool:
+    return importlib.util.find_spec("paho") is not None

@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sensors import __version__
 from sensors.uplink_http import MOST_ANSWER, NoAnswer, connected, server_parts
 
 SETTINGS = "/v1/device/settings"
+MOST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,28 @@ class Said:
         return f"{self.status} {self.body.get('title', '')} {self.body.get('detail', '')}".strip()
 
 
+class Link(Protocol):
+    """A way on which a box that is a device asks what it is to do. Each call may raise NoAnswer."""
+
+    def settings(self, tag: str) -> Said: ...
+
+    def told(self, version: int, outcome: str, reason: str | None) -> Said: ...
+
+    def next_token(self) -> Said: ...
+
+    def took_token(self, token: str) -> Said:
+        """Say that this token is on the disk: all others end. 409 when it is none of this device."""
+        ...
+
+    def picture(self, wish: str, jpeg: bytes) -> Said: ...
+
+    def no_picture(self, wish: str, reason: str) -> Said: ...
+
+    def close(self) -> None: ...
+
+
 class BoxLink:
-    """A connection for each call: there is one every few seconds, and a stale line would cost one."""
+    """Over HTTP. A connection for each call: there is one every few seconds, and a stale line would cost one."""
 
     def __init__(self, server: str, token: str = "", ca_file: Path | None = None) -> None:
         self._parts, self.server, self._token, self._ca_file = server_parts(server), server, token, ca_file
@@ -48,20 +69,22 @@ class BoxLink:
         return self._call("GET", SETTINGS, None, {"If-None-Match": tag} if tag else {})
 
     def told(self, version: int, outcome: str, reason: str | None) -> Said:
-        cut = reason and reason[:500]
-        return self._json(SETTINGS, {"version": version, "outcome": outcome, "reason": cut})
+        return self._json(SETTINGS, {"version": version, "outcome": outcome, "reason": reason and reason[:MOST_REASON]})
 
     def next_token(self) -> Said:
         return self._json("/v1/device/token", {})
 
-    def took_token(self) -> Said:
-        return self._json("/v1/device/token/taken", {})
+    def took_token(self, token: str) -> Said:
+        return self._json("/v1/device/token/taken", {"token": token})
 
     def picture(self, wish: str, jpeg: bytes) -> Said:
         return self._call("POST", f"/v1/device/picture/{wish}", jpeg, {"Content-Type": "image/jpeg"})
 
     def no_picture(self, wish: str, reason: str) -> Said:
         return self._json(f"/v1/device/picture/{wish}", {"reason": reason})
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
     def _json(self, path: str, body: Mapping[str, Any]) -> Said:
         return self._call("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -75,14 +98,15 @@ class BoxLink:
             line.request(method, self._parts.path.rstrip("/") + path, body, headers)
             response = line.getresponse()
             found = response.read(MOST_ANSWER)
-            return Said(response.status, _table(found), response.getheader("ETag") or "")
+            return Said(response.status, table(found), response.getheader("ETag") or "")
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(f"{self.server} does not answer ({error or type(error).__name__})") from error
         finally:
             line.close()
 
 
-def _table(found: bytes) -> dict[str, Any]:
+def table(found: bytes) -> dict[str, Any]:
+    """A JSON object; {} for anything else."""
     try:
         parsed = json.loads(found) if found else {}
     except ValueError:

@@ -8,7 +8,7 @@ import queue
 import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -56,6 +56,27 @@ class MosquittoControl:
                 f"The MQTT broker {self.server} allows what no role allows, so any device could speak for any other: "
                 "use the files of `python -m community_flow mqtt setup`."
             )
+
+    def allow(self, account: BrokerAccount) -> bool:
+        missing = self._missing(account)
+        if not missing:
+            return False
+        # The broker cuts everybody whose role has changed, so also this connection, before it can hear the answer.
+        with suppress(BrokerAway), self._line() as line:
+            line.ask([{"command": "addRoleACL", "rolename": role_name(account.username), **each} for each in missing])
+        if still := self._missing(account):
+            raise BrokerAway(
+                f"The MQTT broker {self.server} does not let {account.username} speak of {still[0]['topic']}."
+            )
+        return True
+
+    def _missing(self, account: BrokerAccount) -> list[Command]:
+        """What the account's role is yet to allow."""
+        with self._line() as line:
+            named: Command = {"command": "getRole", "rolename": role_name(account.username)}
+            found = line.ask([named])[0].get("data", {}).get("role", {}).get("acls", [])
+        there = {(each["acltype"], each["topic"]) for each in found if each["allow"]}
+        return [each for each in role_of(account)["acls"] if (each["acltype"], each["topic"]) not in there]
 
     def put(self, accounts: Sequence[BrokerAccount]) -> None:
         if not accounts:

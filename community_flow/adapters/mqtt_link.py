@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
@@ -30,6 +30,7 @@ HELD = 32
 """Messages that wait for a worker, each of at most ``most_bytes``."""
 
 FIRST_S, MOST_S = 0.5, 30.0
+GIVEN_S = 2.0
 
 
 class MqttLink:
@@ -153,7 +154,18 @@ class MqttLink:
         properties.ContentType = sent.content_type
         if sent.correlation is not None:
             properties.CorrelationData = sent.correlation
-        client.publish(sent.topic, sent.body, 0, False, properties)
+        given = client.publish(sent.topic, sent.body, 0, False, properties)
+        if sent.after is not None:
+            _wait_for(given)
+            sent.after()
+
+
+def _wait_for(given: MQTTMessageInfo) -> None:
+    """Until it is on the wire, or never will be."""
+    try:
+        given.wait_for_publish(GIVEN_S)
+    except (RuntimeError, ValueError) as error:  # the connection has ended
+        log.info("mqtt answer lost", cause=str(error))
 
 
 def _arrived(message: MQTTMessage) -> Arrived:

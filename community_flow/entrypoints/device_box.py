@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -12,10 +12,10 @@ from msgspec import Meta
 from community_flow.domain.errors import Invalid, TooMany
 from community_flow.entrypoints.access import device
 from community_flow.entrypoints.answers import json_response, parse
+from community_flow.entrypoints.box_words import Refusing, Taken, Telling, told_to
 from community_flow.entrypoints.devices import qr_rows, trusted_device
 from community_flow.ports import Clock
 from community_flow.ports.ingest import Limits
-from community_flow.ports.pictures import Asked
 from community_flow.services.device_pictures import MOST_BYTES, DevicePictures
 from community_flow.services.device_requests import DeviceRequests
 from community_flow.services.device_settings import DeviceSettings
@@ -36,16 +36,6 @@ class Opening(msgspec.Struct, frozen=True):
 
 class Polling(msgspec.Struct, frozen=True):
     secret: Annotated[str, Meta(max_length=100)]
-
-
-class Telling(msgspec.Struct, frozen=True):
-    version: Annotated[int, Meta(ge=0, lt=2**31)]
-    outcome: Literal["running", "failed"]
-    reason: Annotated[str, Meta(max_length=500)] | None = None
-
-
-class Refusing(msgspec.Struct, frozen=True):
-    reason: Annotated[str, Meta(max_length=500)]
 
 
 def blueprint(
@@ -98,20 +88,8 @@ def _settings_routes(
     def settings_of_device() -> Response:
         """Tell a device what it is to do; 304 while it knows."""
         trusted = trusted_device(trust)
-        (newest, rotate), asked = settings.wanted(trusted), pictures.wanted(trusted)
-        tag = f"{newest.version if newest else 0}-{int(rotate)}-{asked.id if asked else ''}"
-        if request.if_none_match.contains(tag):
-            answer = Response(status=304)
-        else:
-            answer = json_response(
-                {
-                    "version": newest.version if newest else 0,
-                    "config": newest.document if newest else None,
-                    "rotate": rotate,
-                    "picture": _wish(asked),
-                    "server_ms": server_ms(),
-                }
-            )
+        tag, told = told_to(settings, pictures, trusted, server_ms())
+        answer = Response(status=304) if request.if_none_match.contains(tag) else json_response(told)
         answer.set_etag(tag)
         return answer
 
@@ -134,9 +112,10 @@ def _token_routes(bp: Blueprint, settings: DeviceSettings, trust: Trust) -> None
     @bp.post("/v1/device/token/taken")
     @device
     def took_token() -> Response:
-        """End the tokens before the one that this is asked with."""
-        trusted = trusted_device(trust)
-        settings.took_token(trusted, request.headers["Authorization"].partition(" ")[2].strip())
+        """End every token but the one that is named, or but the one that this is asked with."""
+        trusted, given = trusted_device(trust), parse(Taken, request).token
+        settings.took_token(trusted, given or request.headers["Authorization"].partition(" ")[2].strip())
+        settings.ended_tokens(trusted)
         return json_response({"device": trusted.device})
 
 
@@ -154,7 +133,3 @@ def _picture_routes(bp: Blueprint, pictures: DevicePictures, trust: Trust) -> No
         # Read as a stream of known length: a form would be spooled to a temporary file, and this must touch no disk.
         pictures.take(trusted, wish, request.stream.read(MOST_BYTES))
         return json_response({"picture": wish})
-
-
-def _wish(asked: Asked | None) -> dict[str, Any] | None:
-    return {"wish": asked.id, "sensor": asked.sensor} if asked else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
 from community_flow.domain.errors import Busy, FlowError, TooMany
-from community_flow.ports.ingest import Receipt, StoreAway
+from community_flow.ports.ingest import StoreAway
 from community_flow.services.ingest import Untrusted
 from sensors.wire import MAX_BYTES
 
@@ -35,8 +35,8 @@ class Reply(NamedTuple):
     retry_s: int | None = None
 
 
-def reply_of(accept: Callable[[], Receipt]) -> Reply:
-    """What ``accept`` answers, or the refusal that stands for what it raised. Never raises."""
+def reply_of(accept: Callable[[], Any]) -> Reply:
+    """What ``accept`` answers, as JSON, or the refusal that stands for what it raised. Never raises."""
     try:
         return Reply(200, msgspec.json.encode(accept()))
     except Refused as error:

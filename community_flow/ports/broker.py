@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,11 +47,18 @@ class Sent:
     body: bytes
     content_type: str
     correlation: bytes | None = None
+    # Done when this has been handed to the broker.
+    after: Callable[[], None] | None = None
 
 
 class Broker(Protocol):
     def accounts(self) -> Mapping[str, str]:
         """Mark of every account by its name; raises BrokerAway, also for a broker that does not hold to its rules."""
+        ...
+
+    def allow(self, account: BrokerAccount) -> bool:
+        """Let an account that is there write and read all of its topics, as one that was made by an earlier version may
+        not; its password stays. True when there was something to change: whoever is connected by it is cut then."""
         ...
 
     def put(self, accounts: Sequence[BrokerAccount]) -> None:

@@ -132,7 +132,8 @@ class DeviceStore(Protocol):
     ) -> None: ...
 
     def seeds(self, tx: Transaction, now_ms: int) -> dict[str, bytes]:
-        """Seed of the newest token that is good at ``now_ms``, of every device that has one."""
+        """Seed of the newest token that is good at ``now_ms``, of every device that has one; of the oldest while the
+        device is to fetch a new one, because that is the one that it certainly has."""
         ...
 
     def revoke_tokens(self, tx: Transaction, device: str, now_ms: int, *, until_ms: int | None = None) -> None:

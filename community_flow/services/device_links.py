@@ -18,7 +18,7 @@ from sensors.wire import MAX_BYTES, TOPICS
 log = structlog.get_logger()
 
 ROUNDS = 3
-RULES = "1"
+RULES = "2"
 """Number of the rules by which `device_account` allows topics; part of the mark, so that new rules reach the broker."""
 
 BACKEND = "community-flow"
@@ -29,6 +29,8 @@ ALL_REPORTS = TOPICS.format(device="+", part="reports")
 ALL_ACKS = TOPICS.format(device="+", part="acks")
 SHARED_REPORTS = SHARED + ALL_REPORTS
 ALL_STATUS = TOPICS.format(device="+", part="status")
+SHARED_ASKS = SHARED + TOPICS.format(device="+", part="asks")
+ALL_TOLD = TOPICS.format(device="+", part="told")
 MOST_PACKET_BYTES = MAX_BYTES + 4096
 """The largest body, and room for its topic and properties."""
 
@@ -39,14 +41,15 @@ ONLINE, OFFLINE = "online", "offline"
 
 def backend_account(password: str) -> BrokerAccount:
     """The account of every process of this program."""
-    receives = (SHARED_REPORTS, ALL_STATUS)
-    return BrokerAccount(BACKEND, password, publishes=(ALL_ACKS,), receives=receives)
+    receives = (SHARED_REPORTS, SHARED_ASKS, ALL_STATUS)
+    return BrokerAccount(BACKEND, password, publishes=(ALL_ACKS, ALL_TOLD), receives=receives)
 
 
 def device_account(device: str, password: str, mark: str) -> BrokerAccount:
-    """A device writes what it reports and how it is, and reads its answers; it cannot see any other device."""
-    reports, acks, status = (TOPICS.format(device=device, part=part) for part in ("reports", "acks", "status"))
-    return BrokerAccount(device, password, publishes=(reports, status), receives=(acks,), mark=mark)
+    """A device writes what it reports, asks and how it is, and reads its answers; it cannot see any other device."""
+    publishes = [TOPICS.format(device=device, part=part) for part in ("reports", "asks", "status")]
+    receives = [TOPICS.format(device=device, part=part) for part in ("acks", "told")]
+    return BrokerAccount(device, password, publishes=publishes, receives=receives, mark=mark)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class DeviceLinks:
 
     def agree(self) -> Agreed:
         """Bring the whole list of accounts into agreement; raises BrokerAway."""
+        if self.broker.allow(backend_account("")):
+            log.info("mqtt account of this program may speak of more now", account=BACKEND)
         made = ended = 0
         # Looked at again after a change: a device may have been revoked between the look and the change.
         for _ in range(ROUNDS):

@@ -145,13 +145,19 @@ class DeviceSettings:
         return token
 
     def took_token(self, trusted: Trusted, token: str) -> None:
-        """The device speaks with its new token: the others end now."""
+        """The device has this token on its disk: the others end now. Whoever calls this says `ended_tokens` afterwards,
+        over MQTT when the answer is on its way: it cuts the connection on which the device hears that answer."""
+        known = self.devices.trust.of_token(token)
+        if known is None or known.device != trusted.device:
+            raise Conflict("This is no token of this device: ask for another.")
         now_ms = self.clock.now_ms()
         with self.db.write() as tx:
             if self.store.rotation(tx, trusted.device) is None:
                 return
             self.store.revoke_others(tx, trusted.device, hash_token(token), now_ms)
             self.store.ask_rotation(tx, trusted.device, None)
+
+    def ended_tokens(self, trusted: Trusted) -> None:
         self.devices.changed(trusted.device)
 
     # --- steps ----------------------------------------------------------------------------------------------------

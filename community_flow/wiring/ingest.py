@@ -31,7 +31,7 @@ from community_flow.services.device_sums import DeviceSums
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices
 from community_flow.services.held_reports import LettingGo
-from community_flow.services.ingest import Ingest
+from community_flow.services.ingest import NO_TIME, Ingest
 from community_flow.services.ingest_keys import IngestKeys
 from community_flow.services.labelling import Labelling
 from community_flow.services.orders import Orders
@@ -134,6 +134,12 @@ def horizon_of(core: Core) -> Callable[[Transaction, str], int]:
         return DAY_MS * (max(days, ORDER_DAYS) if orders.in_force(tx, community, None) else days)
 
     return horizon_ms
+
+
+def told_ms(core: Core) -> Callable[[], int]:
+    """The server's time, as devices are told it."""
+    knows = knows_time(core)
+    return lambda: core.clock.now_ms() if knows() else NO_TIME
 
 
 def wire(core: Core, app: Flask) -> None:

@@ -11,7 +11,13 @@ from flask import Flask
 
 from community_flow.adapters.sql.queries_devices import SqlDevices
 from community_flow.ports.broker import BrokerAway
-from community_flow.services.device_links import ALL_STATUS, MOST_PACKET_BYTES, SHARED_REPORTS, DeviceLinks
+from community_flow.services.device_links import (
+    ALL_STATUS,
+    MOST_PACKET_BYTES,
+    SHARED_ASKS,
+    SHARED_REPORTS,
+    DeviceLinks,
+)
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.wiring.core import Core
 
@@ -47,12 +53,16 @@ def wire(core: Core, app: Flask) -> None:
     if links is None:
         return
     from community_flow.adapters.mqtt_link import MqttLink
+    from community_flow.entrypoints.box_mqtt import TOPIC, MqttAsks
     from community_flow.entrypoints.ingest_mqtt import MqttReports
-    from community_flow.wiring.ingest import ingest_parts
+    from community_flow.wiring.ingest import ingest_parts, told_ms
 
-    reports = MqttReports(ingest_parts(core).ingest, links, core.traffic.meter)
-    topics = (SHARED_REPORTS, ALL_STATUS)
-    link = MqttLink(core.parts["broker"], topics, reports, core.traffic.meter, MOST_PACKET_BYTES, before=links.agree)
+    parts = ingest_parts(core)
+    reports = MqttReports(parts.ingest, links, core.traffic.meter)
+    asks = MqttAsks(parts.ingest, parts.settings, parts.pictures, told_ms(core), core.traffic.meter)
+    heard = lambda arrived: (asks if TOPIC.fullmatch(arrived.topic) else reports)(arrived)  # noqa: E731 - handed on
+    topics = (SHARED_REPORTS, SHARED_ASKS, ALL_STATUS)
+    link = MqttLink(core.parts["broker"], topics, heard, core.traffic.meter, MOST_PACKET_BYTES, before=links.agree)
     core.traffic.checks["mqtt"] = link.trouble
     core.background += [lambda: _look_again(links), link.start]
 

@@ -231,6 +231,7 @@ def test_a_new_token_ends_the_old_one_only_when_it_is_used(world: World) -> None
     assert settings.wanted(world.trusted(old))[1]
     lost, new = settings.next_token(world.trusted(old)), settings.next_token(world.trusted(old))
     settings.took_token(world.trusted(new), new)
+    settings.ended_tokens(world.trusted(new))
     assert [world.parts.trust.of_token(each) is not None for each in (old, lost, new)] == [False, False, True]
     assert not settings.wanted(world.trusted(new))[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -12,7 +13,7 @@ from community_flow.adapters.sql.queries_devices import SqlDevices
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.broker import BrokerAway
 from community_flow.ports.ingest import SilentMeter
-from community_flow.services.device_links import BACKEND, Agreed, DeviceLinks
+from community_flow.services.device_links import BACKEND, Agreed, DeviceLinks, backend_account
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Devices, Enrolled
 from community_flow.wiring.core import Core
@@ -76,7 +77,19 @@ def test_an_enrolled_device_may_speak_at_once_and_only_of_itself(devices: Device
         assert talker.publish(f"flow/{other.device}/status", b"offline", retain=True) == REFUSED
         assert talker.publish(f"flow/{made.device}/acks", b"{}") == REFUSED
         assert talker.publish("$CONTROL/dynamic-security/v1", b'{"commands":[]}') == REFUSED
-        for topic in (f"flow/{other.device}/acks", f"flow/{made.device}/reports", "flow/+/acks", "#", "$SYS/#"):
+        assert talker.publish(f"flow/{other.device}/asks", b"{}") == REFUSED
+        assert talker.publish(f"flow/{made.device}/told", b"{}") == REFUSED
+        assert talker.publish(f"flow/{made.device}/asks", b"{}") in ("Success", "No matching subscribers")
+        assert talker.subscribe(f"flow/{made.device}/told") == "Granted QoS 1"
+        for topic in (
+            f"flow/{other.device}/told",
+            "$share/flow/flow/+/asks",
+            f"flow/{other.device}/acks",
+            f"flow/{made.device}/reports",
+            "flow/+/acks",
+            "#",
+            "$SYS/#",
+        ):
             assert talker.subscribe(topic) == REFUSED, topic
         assert talker.subscribe("$share/flow/flow/+/reports") == REFUSED
 
@@ -195,3 +208,56 @@ def test_what_a_device_says_of_its_connection_is_shown(core: Core, broker: Mosqu
     assert untouched is not None
     assert (shown.link, untouched.link) == ("offline", None)
     assert links.said("d_aaaaaaaaaaaa", b"online")  # nobody by that name: nothing happens
+
+
+def forget(control: MosquittoControl, username: str, kind: str, topic: str) -> None:
+    """Take a permission back. The broker cuts whoever has it, so the answer may not be heard."""
+    with suppress(BrokerAway), control._line() as line:
+        named = {"rolename": f"flow-{username}", "acltype": kind, "topic": topic}
+        line.ask([{"command": "removeRoleACL", **named}])
+
+
+def test_a_broker_that_was_set_up_by_an_earlier_version_learns_the_new_topics(core: Core, broker: Mosquitto) -> None:
+    links = linked(core, broker)
+    made = enrol(ingest_parts(core).devices)
+    assert isinstance(links.broker, MosquittoControl)
+    forget(links.broker, BACKEND, "subscribeLiteral", "$share/flow/flow/+/asks")  # as version 1 of the rules left it
+    forget(links.broker, BACKEND, "publishClientReceive", "flow/+/asks")
+    forget(links.broker, BACKEND, "publishClientSend", "flow/+/told")
+    forget(links.broker, made.device, "publishClientSend", f"flow/{made.device}/asks")
+    assert len(links.broker._missing(backend_account(""))) == 3
+    with links.broker._line() as line:
+        line.ask([{"command": "modifyClient", "username": made.device, "textname": "1-" + "0" * 16}])
+    with talking(broker.url, made.device, made.token) as talker:
+        assert talker.publish(f"flow/{made.device}/asks", b"{}") == REFUSED
+    assert links.agree() == Agreed(made=1, ended=0)
+    assert links.agree() == Agreed(made=0, ended=0)
+    assert not links.broker.allow(backend_account(""))
+    backend = Talker(broker.url, BACKEND, broker.password)
+    assert backend.subscribe("$share/flow/flow/+/asks") == "Granted QoS 1"
+    with talking(broker.url, made.device, made.token) as talker:
+        assert talker.subscribe(f"flow/{made.device}/told") == "Granted QoS 1"
+        assert talker.publish(f"flow/{made.device}/asks", b"?") == "Success"
+        assert backend.heard.get(timeout=10).payload == b"?"
+        assert backend.publish(f"flow/{made.device}/told", b"!") == "Success"
+        assert talker.heard.get(timeout=10).payload == b"!"
+    backend.close()
+
+
+def test_the_broker_keeps_the_old_token_until_the_device_has_the_new_one(core: Core, broker: Mosquitto) -> None:
+    linked(core, broker)
+    parts = ingest_parts(core)
+    old = enrol(parts.devices)
+    parts.settings.ask_rotation(MANAGER, old.device)
+    trusted = parts.trust.of_token(old.token)
+    assert trusted is not None
+    with talking(broker.url, old.device, old.token) as talker:
+        _lost, new = (parts.settings.next_token(trusted) for _ in range(2))
+        assert not talker.cut.wait(0.3)
+        assert welcome(broker, old.device, new) == REFUSED
+        parts.settings.took_token(trusted, new)
+        assert not talker.cut.is_set()  # the answer goes first
+        parts.settings.ended_tokens(trusted)
+        assert talker.cut.wait(5)
+    assert welcome(broker, old.device, old.token) == REFUSED
+    assert welcome(broker, old.device, new) == "Success"

@@ -37,9 +37,15 @@ class SqlDevices:
         good = device_tokens.c.revoked_ms.is_(None) & (
             device_tokens.c.until_ms.is_(None) | (device_tokens.c.until_ms > now_ms)
         )
-        query = select(device_tokens.c.device, device_tokens.c.seed).where(good, device_tokens.c.seed.is_not(None))
-        rows = tx.execute(query.order_by(device_tokens.c.created_ms))
-        return {device: bytes(seed) for device, seed in rows}
+        asked = device_tokens.join(device_status, device_status.c.device == device_tokens.c.device, isouter=True)
+        query = select(device_tokens.c.device, device_tokens.c.seed, device_status.c.rotate).select_from(asked)
+        found: dict[str, bytes] = {}
+        for device, seed, rotate in tx.execute(
+            query.where(good, device_tokens.c.seed.is_not(None)).order_by(device_tokens.c.created_ms)
+        ):
+            if rotate is None or device not in found:
+                found[device] = bytes(seed)
+        return found
 
     def revoke_tokens(self, tx: Connection, device: str, now_ms: int, *, until_ms: int | None = None) -> None:
         live = (device_tokens.c.device == device) & device_tokens.c.revoked_ms.is_(None)
