@@ -13,9 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from community_flow.domain.errors import Invalid
 from community_flow.entrypoints.box_words import Refusing, Taken, Telling, told_to
-from community_flow.entrypoints.ingest_replies import JSON, reply_of
+from community_flow.entrypoints.ingest_replies import JSON, Refused, reply_of
 from community_flow.ports.broker import Arrived, Sent
 from community_flow.ports.ingest import Meter, Trusted
 from community_flow.services.device_pictures import DevicePictures
@@ -94,7 +93,7 @@ class _Exchange:
             "took_token": self._took_token, "picture": self._picture, "no_picture": self._no_picture,
         }  # fmt: skip
         if self.asked.ask not in answers:
-            raise Invalid("Ask for one of: %(known)s.", known=", ".join(answers), field="ask")
+            raise Refused(422, "invalid", "There is no such ask.", f"Ask for one of: {', '.join(answers)}.")
         return answers[self.asked.ask](trusted)
 
     def _settings(self, trusted: Trusted) -> Any:
@@ -128,4 +127,4 @@ class _Exchange:
         try:
             return msgspec.json.decode(self.head, type=form)
         except msgspec.DecodeError as error:
-            raise Invalid("This ask cannot be used: %(why)s.", why=str(error)) from error
+            raise Refused(422, "invalid", "This ask cannot be used.", f"{error}: see docs/sensors.md.") from error

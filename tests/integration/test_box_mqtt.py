@@ -1,4 +1,4 @@
-"""A box whose server has a broker: it reports over MQTT, is told over HTTP, and its next token opens both."""
+"""A box whose server has a broker: it reports over MQTT, is told over either, and its next token opens both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def test_a_claimed_box_speaks_over_the_broker_also_with_its_next_token(
         before = json.loads((box.folder / "identity.json").read_text())
         assert before["mqtt"].startswith("mqtt://")
         office.post(f"/v1/devices/{device}/rotation")
-        wait_until(lambda: (box.folder / "identity.json").read_text() != json.dumps(before), "the new token", 30)
+        wait_until(lambda: json.loads((box.folder / "identity.json").read_text())["token"] != before["token"], "it", 30)
         last_ms = office.get(f"/v1/devices/{device}")["last_ms"]
         wait_until(lambda: heard() > last_ms, "a word with the new token", 60)
-        assert json.loads((box.folder / "identity.json").read_text())["token"] != before["token"]
