@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from community_flow.domain.places import Windows
 from community_flow.domain.sealing import raw, text
 
 INFO = b"cf/gate-record/v1"
@@ -50,7 +51,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     from_ms: int | None = None
     until_ms: int | None = None
     gates: tuple[str, ...] | None = None
-    windows: tuple[tuple[str, str], ...] = ()
+    windows: Windows = ()
     household: str | None = None
     quota: int | None = None
     hold: bool = False

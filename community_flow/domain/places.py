@@ -12,8 +12,12 @@ import msgspec
 OUTSIDE = "outside"
 """The zone beyond every outermost gate. It exists implicitly in every community."""
 
-Windows = tuple[tuple[str, str], ...]
-"""Hours of the local day as (from, until), HH:MM; until is not included, and a window may cross midnight."""
+Windows = tuple[tuple[str, ...], ...]
+"""Hours of the local day as (from, until) or (from, until, days); HH:MM, until not included.
+
+Days are digits from 1 for Monday to 7, in order; without them it is every day. A window may cross midnight: it then
+belongs to the day on which it begins.
+"""
 
 Names = dict[str, str]
 """A place's name by language, for example {"zh": "东门", "en": "East gate"}; at least one."""

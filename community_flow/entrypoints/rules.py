@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,11 +11,13 @@ from msgspec import Meta
 from werkzeug.wrappers import Response
 
 from community_flow.domain.admission import EVERYTHING
-from community_flow.domain.errors import Invalid
+from community_flow.domain.admission import hours as hours_said
 from community_flow.domain.places import OUTSIDE, PassType, Rule, Windows
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
 from community_flow.entrypoints.forms import choose_community, moment_ms, or_back
+from community_flow.entrypoints.languages import language_now
+from community_flow.entrypoints.opening_hours import windows
 from community_flow.entrypoints.people import TYPES
 from community_flow.entrypoints.places import PASSBACKS, PASSINGS
 from community_flow.entrypoints.problems import wants_json
@@ -127,7 +128,7 @@ def _types_and_gates(bp: Blueprint, rules: Rules) -> None:
     def set_type(community: str, kind: str) -> Response:
         """Say at which gates and hours passes of a type are good that say nothing themselves."""
         form = parse(TypeForm, request)
-        rule = Rule(gates=None if form.every else form.gates, windows=_windows(form.hours))
+        rule = Rule(gates=None if form.every else form.gates, windows=windows(form.hours))
         rules.set_type(current_scope(), community, kind, rule)
         return _done(community)
 
@@ -139,7 +140,7 @@ def _types_and_gates(bp: Blueprint, rules: Rules) -> None:
         """Say when a gate lets people in, and what it does with somebody who is inside already."""
         form = parse(GateForm, request)
         fields = {
-            "windows": _windows(form.hours), "passback": form.passback, "dedup_window_s": form.dedup_window_s
+            "windows": windows(form.hours), "passback": form.passback, "dedup_window_s": form.dedup_window_s
         }  # fmt: skip
         rules.set_gate(current_scope(), community, gate, fields)
         return _done(community)
@@ -189,21 +190,8 @@ def _shown(
 
 
 def hours(windows: Windows) -> str:
-    """08:00–12:00, 13:00–18:00"""
-    return ", ".join(f"{start}–{end}" for start, end in windows)
-
-
-def _windows(text: str) -> Windows:
-    """Hours as people write them: 8:00-18:00，22:00～06:00; raises Invalid."""
-    return tuple(_window(part) for part in re.split(r"[,，;；、]", text) if part.strip())
-
-
-def _window(text: str) -> tuple[str, str]:
-    found = re.fullmatch(r"([0-9]{1,2})[:：]([0-9]{2})\s*[-–—~～至到]\s*([0-9]{1,2})[:：]([0-9]{2})", text.strip())
-    if found is None:
-        raise Invalid("Hours are written like 08:00-18:00, several with commas between them.", field="hours")
-    numbers = found.groups()
-    return f"{numbers[0]:0>2}:{numbers[1]}", f"{numbers[2]:0>2}:{numbers[3]}"
+    """As the page's reader says them, and as the field takes them back."""
+    return hours_said(windows, "en" if language_now() == "en" else "zh")
 
 
 def _public(community: str, book: Book) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import msgspec
 from community_flow.domain import passes as cf1
 from community_flow.domain import short_codes
 from community_flow.domain.errors import Conflict, Invalid, NotFound
-from community_flow.domain.places import Community, Pass, PassType
+from community_flow.domain.places import Community, Pass, PassType, Windows
 from community_flow.domain.scope import Scope
 from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import AuditLog, Look
@@ -37,7 +37,7 @@ class CardWanted:
     from_ms: int | None = None
     until_ms: int | None = None
     gates: tuple[str, ...] | None = None
-    windows: tuple[tuple[str, str], ...] = ()
+    windows: Windows = ()
 
 
 @dataclass(frozen=True)

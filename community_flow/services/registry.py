@@ -221,9 +221,16 @@ def check_windows(windows: Windows) -> None:
     """Raises Invalid for hours that no clock shows, that are empty, or that are too many for a gate's list."""
     if len(windows) > MOST_WINDOWS:
         raise Invalid("At most six spans of hours: join some of them.", field="windows")
-    for start, end in windows:
-        if not _HOUR.fullmatch(start) or not _HOUR.fullmatch(end) or start == end:
+    for window in windows:
+        if not _is_window(*window):
             raise Invalid("Hours are written like 08:00-18:00, several with commas between them.", field="windows")
+
+
+def _is_window(start: str = "", end: str = "", days: str = "1234567", *more: str) -> bool:
+    in_order = bool(days) and days == "".join(sorted(set(days) & set("1234567")))
+    # All day on some days is said as 00:00 to 24:00; without days that would be no rule at all.
+    hours = bool(_HOUR.fullmatch(start)) and bool(_HOUR.fullmatch(end) or end == "24:00") and start != end
+    return hours and in_order and not more
 
 
 _RULES: dict[str, Callable[[Any], None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,6 +88,37 @@ def test_a_type_is_good_at_its_gates_and_hours(manager: FlaskClient) -> None:
     assert tried(manager, type="worker", at=f"{DAY}T13:00") == ("allow", "ok")
     manager.post("/v1/rules/garden/types/worker", json={"every": False, "gates": []})
     assert tried(manager, type="worker", at=f"{DAY}T13:00") == ("check", "wrong_gate")
+
+
+MONDAY = "2026-11-23T"
+
+
+@pytest.mark.parametrize(("said", "kept"), [
+    ("Mon-Fri 08:00-18:00", [["08:00", "18:00", "12345"]]),
+    ("周一至周五 8:00-18:00", [["08:00", "18:00", "12345"]]),
+    ("Sat, Sun 09:00-12:00, 20:00-21:00", [["09:00", "12:00", "67"], ["20:00", "21:00"]]),
+    ("周六、日 09:00～12:00；工作日 07:00到09:00", [["09:00", "12:00", "67"], ["07:00", "09:00", "12345"]]),
+    ("saturday - monday 22:00-06:00", [["22:00", "06:00", "167"]]),
+    ("Mon/Wed/Fri 00:00-24:00", [["00:00", "24:00", "135"]]),
+    ("daily 08:00-18:00", [["08:00", "18:00"]]),
+])  # fmt: skip
+def test_hours_may_name_their_days(manager: FlaskClient, said: str, kept: list[list[str]]) -> None:
+    manager.post("/v1/rules/garden/types/worker", json={"every": True, "hours": said})
+    assert rules(manager)["types"]["worker"]["windows"] == kept
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_days_in_words_that_its_field_takes_back(manager: FlaskClient, language: str) -> None:
+    hours = "Mon-Wed 08:00-12:00, Sat, Sun 09:00-12:00, 20:00-21:00"
+    manager.post("/v1/rules/garden/types/worker", json={"every": True, "hours": hours})
+    before = rules(manager)["types"]["worker"]["windows"]
+    with manager.session_transaction() as kept:
+        kept["language"] = language
+    page = manager.get("/rules").get_data(as_text=True)
+    [shown] = re.findall(r'id="ty-hours-worker"[^>]*value="([^"]*)"|value="([^"]*)"[^>]*id="ty-hours-worker"', page)
+    assert ("周一至周三" if language == "zh" else "Mon–Wed") in max(shown)
+    manager.post("/v1/rules/garden/types/worker", json={"every": True, "hours": max(shown)})
+    assert rules(manager)["types"]["worker"]["windows"] == before
 
 
 def test_a_gate_has_hours_and_a_way_with_those_inside_already(manager: FlaskClient) -> None:
@@ -182,6 +214,9 @@ def test_what_was_and_what_is_stands_in_the_log_and_nothing_where_nothing_change
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("types/worker", {"hours": "8-18"}, "hours"),
     ("types/worker", {"hours": "25:00-26:00"}, "windows"),
+    ("types/worker", {"hours": "Xyz 08:00-18:00"}, "hours"),
+    ("types/worker", {"hours": "08:00-18:00, Mon"}, "hours"),
+    ("types/worker", {"hours": "周一-周三-周五 08:00-18:00"}, "hours"),
     ("types/worker", {"hours": "08:00-08:00"}, "windows"),
     ("types/worker", {"hours": ",".join(["08:00-09:00"] * 7)}, "windows"),
     ("types/worker", {"gates": ["nowhere"]}, "gates"),

@@ -54,6 +54,7 @@ def named() -> Iterator[Case]:
     yield from rules()
     yield from surroundings()
     yield from types_and_gates()
+    yield from weekdays()
     yield from community_quota()
     yield from order()
 
@@ -257,6 +258,35 @@ STATES: dict[str, tuple[Any, ...]] = {
     "full": (False, False, False, True),
     "age_ms": (None, 0, 600_000, 600_001),
 }
+
+
+DAYS = ("12345", "67", "135", "1", "1267", "23456", "7")
+SPANS = (["08:00", "18:00"], ["22:00", "06:00"], ["00:00", "24:00"])
+
+
+def weekdays() -> Iterator[Case]:
+    """A week at one hour, then windows over midnight, on their day, the day after, and in another zone of time."""
+    for day in range(7):
+        gate = {"at_ms": NOW_MS + day * DAY_MS}
+        for days in DAYS:
+            yield case(
+                f"good on {days}, day {day + 1}", record=RECORD | {"windows": [["08:00", "18:00", days]]}, gate=gate
+            )
+    for hours in (-17, -16, 5, 6, 13, 14, 15):
+        gate = {"at_ms": NOW_MS + hours * 3_600_000}
+        yield case(
+            f"over midnight on a Monday, {hours} h", record=RECORD | {"windows": [["22:00", "06:00", "1"]]}, gate=gate
+        )
+        yield case(f"a gate open all Sunday, {hours} h", gate=gate | {"windows": [["00:00", "24:00", "7"]]})
+    monday = RECORD | {"windows": [["00:00", "24:00", "1"]]}
+    for offset in (-720, -480, 480, 840):
+        yield case(f"a Monday at {offset} minutes", record=monday, gate={"utc_offset_min": offset})
+    for number in range(60):
+        spans = [
+            [*MADE.pick(f"{number}/span{each}", SPANS), MADE.pick(f"{number}/days{each}", DAYS)] for each in range(2)
+        ]
+        gate = {"at_ms": NOW_MS + MADE.number(f"{number}/hour", 168) * 3_600_000}
+        yield case(f"two windows with days, {number}", record=RECORD | {"windows": spans}, gate=gate)
 
 
 def mixed(number: int) -> Case:

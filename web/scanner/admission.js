@@ -7,6 +7,9 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const ADVICE_AFTER_MS = 10 * MINUTE_MS;
 const GRACE_DAYS = 14;
+const EVERY_DAY = "1234567";
+const THURSDAY = 3; // the first day of 1970, counted from Monday
+const DAYS = { zh: [["周一", "周二", "周三", "周四", "周五", "周六", "周日"], "至", "、"], en: [["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], "–", ", "] };
 export const STALE_MS = DAY_MS;
 export const DEAD_MS = 14 * DAY_MS;
 
@@ -103,9 +106,9 @@ function ownRule(shown, record, gate, state) {
   const gates = record.gates ?? rule.gates;
   if (!absent(gates) && !gates.includes(gate.gate)) return listGates(gates, gate.names ?? {});
   const windows = record.windows?.length ? record.windows : (rule.windows ?? []);
-  if (!open(windows, gate)) return say("time_window", { windows: hours(windows) });
+  if (!open(windows, gate)) return sayHours("time_window", windows);
   const own = gate.windows ?? [];
-  return open(own, gate) ? null : say("gate_closed", { windows: hours(own) });
+  return open(own, gate) ? null : sayHours("gate_closed", own);
 }
 
 /** The household's number, else the community's; where the way out is free, nobody is asked. */
@@ -146,13 +149,30 @@ function listGates(gates, names) {
 }
 
 const open = (windows, gate) => !windows.length || windows.some((window) => within(window, gate));
-const hours = (windows) => windows.map(([start, end]) => `${start}–${end}`).join(", ");
 
-/** Local time in [start, end); a window may cross midnight. */
-function within(window, gate) {
-  const minute = (((Math.floor(gate.at_ms / MINUTE_MS) + (gate.utc_offset_min ?? 0)) % 1440) + 1440) % 1440;
-  const [start, end] = window.map((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
-  return start <= end ? start <= minute && minute < end : minute >= start || minute < end;
+function sayHours(sentence, windows) {
+  const [decision, reason, zh, en] = SENTENCES[sentence];
+  const said = (language) => windows.map(([start, end, days = EVERY_DAY]) => `${daysSaid(days, language)} ${start}–${end}`.trimStart()).join(", ");
+  return { decision, reason, zh: fill(zh, { windows: said("zh") }), en: fill(en, { windows: said("en") }) };
+}
+
+/** Runs of three days and more by their ends; nothing for every day. */
+function daysSaid(days, language) {
+  if (days === EVERY_DAY) return "";
+  const [names, to, between] = DAYS[language];
+  const runs = [...days].reduce((made, day) => (made.at(-1)?.at(-1) === day - 1 ? made.at(-1).push(+day) : made.push([+day]), made), []);
+  const said = (named) => (named.length < 3 ? named : [named[0] + to + named.at(-1)]);
+  return runs.flatMap((run) => said(run.map((day) => names[day - 1]))).join(between);
+}
+
+/** Local time in [start, end) on its days; what crosses midnight belongs to the day on which it begins. */
+function within([from, until, days = EVERY_DAY], gate) {
+  const local = Math.floor(gate.at_ms / MINUTE_MS) + (gate.utc_offset_min ?? 0);
+  const [day, minute] = [Math.floor(local / 1440), ((local % 1440) + 1440) % 1440];
+  const [start, end] = [from, until].map((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
+  const on = (back) => days.includes(String(((((day - back + THURSDAY) % 7) + 7) % 7) + 1));
+  if (start <= end) return on(0) && start <= minute && minute < end;
+  return (on(0) && minute >= start) || (on(1) && minute < end);
 }
 
 const absent = (value) => value === undefined || value === null;
