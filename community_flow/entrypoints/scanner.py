@@ -42,6 +42,7 @@ from web import ROOT
 SCANNER = ROOT / "scanner"
 VENDOR = (
     "zxing-wasm/es/reader/index.js", "zxing-wasm/es/share.js", "zxing-wasm/zxing_reader.wasm", "ed25519/index.js",
+    "lean-qr/index.js",
 )  # fmt: skip
 AS_NEW_S = 10
 """The page and its decoder's worker start with the same files: asked for once, not once each."""
@@ -114,6 +115,12 @@ def _app_routes(bp: Blueprint) -> None:
     def worker() -> BaseResponse:
         """Give the service worker that keeps the app for reloads without network."""
         return kept_offline.worker("gate", "/gate", _kept())
+
+    @bp.get("/gate/decoder.js")
+    @public
+    def decoder() -> BaseResponse:
+        """Give the decoder at an address for which the app's service worker answers without network."""
+        return decoder_script()
 
     @bp.get("/gate/manifest.webmanifest")
     @public
@@ -241,6 +248,11 @@ def _trusted(trust: Trust) -> Trusted:
     return found
 
 
+def decoder_script() -> BaseResponse:
+    """The decoder at an app's own address: a service worker answers for a Worker only there."""
+    return fresh(send_small(SCANNER, "decoder.js"), AS_NEW_S)
+
+
 @lru_cache(maxsize=1)
 def _files() -> frozenset[str]:
     """What the scanner folder serves."""
@@ -251,4 +263,5 @@ def _files() -> frozenset[str]:
 def _kept() -> dict[str, Path]:
     own = {f"/scanner/{name}": SCANNER / name for name in sorted(_files())}
     page = {"/gate": SCANNER / "gate.html", "/gate/manifest.webmanifest": SCANNER / "manifest.webmanifest"}
+    page["/gate/decoder.js"] = SCANNER / "decoder.js"
     return page | own | {f"/vendor/{name}": ROOT / "vendor" / name for name in VENDOR}

@@ -21,7 +21,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-# The scanner's decoder is WebAssembly; nothing else may compile code.
+# The decoder is WebAssembly; nothing else may compile code.
 SCANNER_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 
 HEADERS = {
@@ -38,7 +38,7 @@ def secure_headers(app: Flask) -> None:
     def add(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        scanner = request.path.startswith(("/gate", "/scanner"))
+        scanner = request.path.startswith(("/gate", "/scanner", "/me/pass/"))
         response.headers.setdefault("Content-Security-Policy", SCANNER_POLICY if scanner else POLICY)
         if not request.path.startswith(("/static/", "/scanner/", "/vendor/", "/mypass/")):
             response.headers.setdefault("Cache-Control", "no-store")

@@ -32,7 +32,7 @@ from tests.browser.gate_world import World, bound, chromium, film, qr_picture, s
 CHROMIUM = "/usr/bin/chromium"
 SLOW_4G = (1.6e6, 0.75e6, 0.150)
 SLOWER = 4
-DECODER = ("/vendor/", "/scanner/decoder.js", "/scanner/reading.js")
+DECODER = ("/vendor/", "/gate/decoder.js", "/scanner/decoder.js", "/scanner/reading.js")
 
 ONE = """async (code) => {
   const { desk, queue } = window.gate;

@@ -178,7 +178,8 @@ def test_an_exception_needs_a_hold_a_reason_and_a_guard(flow_world: World, gate:
     page.fill("#sheet input >> nth=1", "0000")
     page.click("#sheet .go")
     page.wait_for_selector("#sheet .wrong:not(:empty)")
-    page.fill("#sheet input >> nth=1", "4821")
+    page.fill("#sheet input >> nth=1", "")
+    page.locator("#sheet input >> nth=1").press_sequentially("4821")
     page.click("#sheet .go")
     [passage] = flow_world.until("/v1/passages", lambda rows: any(row["forced"] for row in rows)) and [
         row for row in flow_world.get("/v1/passages") if row["forced"]
@@ -492,3 +493,14 @@ def test_scans_survive_a_killed_browser(flow_world: World, chromium_path: str, b
         listed(page)
         soon(page, "window.gate.queue.size === 0")
         flow_world.until("/v1/passages", lambda _: all(len(of_person(flow_world, name)) == 1 for name in names))
+
+
+def test_the_camera_reads_after_a_start_without_network(flow_world: World, chromium_path: str, tmp_path: Path) -> None:
+    flow_world.person("冯断网")
+    camera = film(tmp_path / "card.mjpeg", [(qr_picture(flow_world.card("冯断网")), 1)])
+    with chromium(chromium_path, camera) as context:
+        page = bound(context, flow_world, flow_world.phone())
+        soon(page, "navigator.serviceWorker.ready.then(() => true)")
+        context.set_offline(True)
+        page.reload()
+        assert decision(page) == "allow"

@@ -17,10 +17,11 @@ export class Camera {
 
   async wake() {
     this.touchedMs = Date.now();
-    if (this.stream || this.starting) return;
+    if (this.stream || this.starting || this.closed) return;
     this.starting = true;
     try {
       this.stream = await stream();
+      if (this.closed) return this.stop();
       this.video.srcObject = this.stream;
       await this.video.play();
       this.told("running");
@@ -46,6 +47,12 @@ export class Camera {
     this.video.srcObject = null;
     this.lock?.release().catch(() => null);
     this.lock = null;
+  }
+
+  /** For good: the resident's app reads one number and is done. */
+  close() {
+    this.closed = true;
+    this.stop();
   }
 
   touched() {

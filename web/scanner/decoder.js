@@ -1,7 +1,8 @@
-// A Worker that finds a QR code in a picture. Nothing of the picture leaves it.
+// A Worker that finds a QR code in a picture. Nothing of the picture leaves it. Served below each app's own address, for
+// without network a service worker answers for a Worker only there; so what it needs is named from the root.
 // Two readers: zxing-wasm for good, and jsQR, a tenth of its size, for the seconds of a first visit until that is here.
 
-import { firstCode } from "./reading.js";
+import { firstCode } from "/scanner/reading.js";
 
 // Of the frames in which nothing was found each third is looked at again: an empty view lasts all day.
 const HARDER_EVERY = 3;
@@ -44,16 +45,16 @@ async function prepare(module) {
 
 /** With what the page compiled while it came; without, by a fetch of its own. */
 async function load(module) {
-  const { prepareZXingModule, readBarcodes } = await import("../vendor/zxing-wasm/es/reader/index.js");
+  const { prepareZXingModule, readBarcodes } = await import("/vendor/zxing-wasm/es/reader/index.js");
   const instantiateWasm = (imports, received) => void WebAssembly.instantiate(module, imports).then((made) => received(made, module));
   // Said in any case: zxing-wasm would fetch its decoder from where its makers keep one.
-  const locateFile = (name) => new URL(`../vendor/zxing-wasm/${name}`, self.location).href;
+  const locateFile = (name) => new URL(`/vendor/zxing-wasm/${name}`, self.location).href;
   await prepareZXingModule({ overrides: module ? { locateFile, instantiateWasm } : { locateFile }, fireImmediately: true });
   [read, good] = [readBarcodes, true];
 }
 
 async function makeshift() {
-  await import("../vendor/jsqr/jsQR.js");
+  await import("/vendor/jsqr/jsQR.js");
   if (good) return;
   read = ({ data, width, height }) => [self.jsQR(data, width, height, { inversionAttempts: "dontInvert" })].filter(Boolean).map(({ data: text }) => ({ text }));
   self.postMessage({ reads: "jsqr" });

@@ -26,7 +26,8 @@ export const reads = new Promise((resolve) => (begun = resolve));
 const waiting = new Map();
 let next = 0;
 
-const worker = new Worker(new URL("./decoder.js", import.meta.url), { type: "module" });
+// Below the page's own address (/gate, /me/pass), so that its service worker answers for it.
+const worker = new Worker(`${location.pathname}/decoder.js`, { type: "module" });
 worker.onmessage = ({ data: { id, text, looked, reads: reader } }) => {
   if (reader) return reader === "zxing" && (performance.mark("gate-reads-well"), begun());
   if (looked) mark("gate-scans");

@@ -27,6 +27,13 @@ export function icon(name) {
   return svg;
 }
 
+/** Enter in a field. A handler of `onkeydown` that gives false, as `a && b()` does, would swallow every other key. */
+export function onEnter(input, run) {
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") run();
+  });
+}
+
 export const HOLD_MS = 800;
 
 /** A button that acts only after being held: for what cannot be taken back by accident. */

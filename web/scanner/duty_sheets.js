@@ -1,6 +1,6 @@
 // Sheets for a guard on duty: emergency, roll call, guests and their slip, notes, the office's number, paper.
 
-import { h, hold } from "./dom.js";
+import { h, hold, onEnter } from "./dom.js";
 import { choices, open, unitPad } from "./sheets.js";
 import { clockOf, dayOf, t } from "./text.js";
 
@@ -112,7 +112,7 @@ function picture(rows) {
 export function note(before) {
   return open(t("note"), (finish) => {
     const text = h("input", { value: before, maxLength: 200, ariaLabel: t("note"), autocomplete: "off" });
-    text.onkeydown = (event) => event.key === "Enter" && finish(text.value.trim());
+    onEnter(text, () => finish(text.value.trim()));
     return [h("label.field", {}, t("note_hint"), text), h("button.go", { onclick: () => finish(text.value.trim()) }, t("pin_ok"))];
   });
 }

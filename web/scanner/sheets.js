@@ -1,6 +1,6 @@
 // What slides up over the camera: courier, guest, by hand, last scans, undo, exception, PIN, direction, more.
 
-import { h, hold, icon } from "./dom.js";
+import { h, hold, icon, onEnter } from "./dom.js";
 import { clockOf, language, t } from "./text.js";
 
 let current = null;
@@ -19,7 +19,8 @@ export function open(title, body) {
     const finish = (value) => ((answer = value), sheet.close());
     const shut = h("button.icon", { onclick: () => sheet.close(), ariaLabel: t("close") }, icon("i-close"));
     sheet.append(h("header", {}, h("h2", {}, title), shut), h("div.body", {}, ...[body(finish)].flat()));
-    sheet.onclick = (event) => event.target === sheet && sheet.close();
+    // Listened to: a handler of `onclick` that gives false undoes links and file choosers inside the sheet.
+    sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
     sheet.onclose = () => {
       sheet.remove();
       if (current === sheet) current = null;
@@ -109,7 +110,7 @@ export function byHand({ online, search }) {
       found.replaceChildren(...(await rows(text, search, finish)));
       found.scrollIntoView({ block: "center" });
     };
-    words.onkeydown = (event) => event.key === "Enter" && look();
+    onEnter(words, look);
     return [
       ...pad.nodes, h("label.field", {}, t("hand_words"), words), h("button.go", { onclick: look }, t("hand_search")), found, claim,
     ];
@@ -145,7 +146,7 @@ export function pin(check, hint) {
       }
       go.disabled = false;
     };
-    secret.onkeydown = (event) => event.key === "Enter" && go.click();
+    onEnter(secret, () => go.click());
     return [
       hint ? h("p.hint", {}, hint) : null, h("label.field", {}, t("pin_operator"), operator), h("label.field", {}, t("pin_pin"), secret), wrong, go,
     ].filter(Boolean);
