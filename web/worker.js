@@ -1,5 +1,5 @@
-// Keeps the app itself, so that a reload without network finds it. NAME, VERSION and FILES are put in front by the server.
-// Nothing of the API is ever kept here.
+// Keeps the app itself, so that a reload without network finds it. NAME, VERSION, FILES and LATER are put in front by
+// the server. Nothing of the API is ever kept here.
 
 const CACHE = `${NAME}-${VERSION}`;
 
@@ -14,13 +14,15 @@ self.addEventListener("activate", (event) => {
     const old = (await caches.keys()).filter((name) => name.startsWith(`${NAME}-`) && name !== CACHE);
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
+    // What the app works without: not waited for, and when it does not come, nothing fails.
+    (await caches.open(CACHE)).addAll(LATER).catch(() => null);
   };
   event.waitUntil(clean());
 });
 
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
-  if (event.request.method !== "GET" || url.origin !== location.origin || !FILES.includes(url.pathname)) return;
+  if (event.request.method !== "GET" || url.origin !== location.origin || ![...FILES, ...LATER].includes(url.pathname)) return;
   event.respondWith(fromCacheFirst(url.pathname, event.request));
 });
 

@@ -42,6 +42,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     proof: Proof = Proof.GOOD
     clock_good: bool = True
     replay: Literal["fresh", "same", "older"] = "fresh"
+    challenge: Literal["none", "missing", "answered", "wrong", "old"] = "none"
+    """What the code says to the number that the guard asked for; none when nobody asked."""
     serial: int | None = None
     expiry_day: int | None = None
 
@@ -63,7 +65,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where and when. ``names`` are the community's gates for a sentence that sends somebody to the right one.
 
     ``windows`` are the gate's own hours, ``rules`` the community's by pass type, ``quota`` that of every household
-    that has none of its own.
+    that has none of its own. ``challenge``: phones that come in here answer a number first.
     """
 
     gate: str
@@ -71,6 +73,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at_ms: int
     utc_offset_min: int = 0
     passback: Passback = "off"
+    challenge: bool = False
     exits: Passing = "scanned"
     windows: Windows = ()
     rules: dict[str, Rule] = {}
@@ -201,6 +204,42 @@ SENTENCES: Mapping[str, tuple[Answer, str, str, str]] = {
         "此码已用过，请在手机上刷新再扫",
         "This code was used before: refresh it and scan again",
     ),
+    "challenge_asked": (
+        "check",
+        "replayed_code",
+        "此门要核对数字，请让住户在手机上输入",
+        "This gate asks phones for a number: it is typed in My pass",
+    ),
+    "challenge_missing": (
+        "check",
+        "replayed_code",
+        "还没有回答数字，请在手机上点“门岗要数字”",
+        "No answer yet: tap “The guard asks for a number” on the phone",
+    ),
+    "challenge_card": (
+        "check",
+        "replayed_code",
+        "卡片不能回答数字，请改用手机码或核对本人",
+        "A card cannot answer a number: use the phone or check who it is",
+    ),
+    "challenge_wrong": (
+        "check",
+        "replayed_code",
+        "数字不对，请输入门岗屏幕上的数字",
+        "Another number: please type the one on the guard's screen",
+    ),
+    "challenge_old": (
+        "check",
+        "replayed_code",
+        "数字已用过或过期，请换一个数字再试",
+        "That number is used or over a minute old: ask for a new one",
+    ),
+    "challenge_unasked": (
+        "check",
+        "replayed_code",
+        "这里没有问过数字，请在手机上换回普通码",
+        "No number was asked here: show the ordinary code on the phone",
+    ),
     "clock_skew": (
         "check",
         "clock_skew",
@@ -237,7 +276,7 @@ def _reading(shown: Shown, record: Record | None, gate: Gate, state: State) -> D
     if shown.proof is Proof.FOREIGN:
         return _say("wrong_community")
     if shown.proof is Proof.NO_CHALLENGE:
-        return _say("malformed")
+        return _say("challenge_unasked")
     if gate.list_age_ms > DEAD_MS:
         return _say("list_dead")
     return None if record else _say("unknown")
@@ -255,11 +294,24 @@ def _standing(shown: Shown, record: Record | None, gate: Gate, state: State) -> 
 
 def _use(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:
     """Is it this person's code of this moment, and may the person pass at all?"""
+    asked = _challenge(shown, gate)
+    if asked:
+        return _say(asked)
     if not shown.clock_good:
         return _say("clock_skew")
     if shown.replay != "fresh":
         return _say("duplicate" if shown.replay == "same" else "replayed")
     return _say("hold") if record and record.hold else None
+
+
+def _challenge(shown: Shown, gate: Gate) -> str | None:
+    """What is wrong with the answer to the guard's number; cards cannot give one, and no gate's rule asks them."""
+    if shown.challenge in ("wrong", "old"):
+        return f"challenge_{shown.challenge}"
+    if shown.challenge == "missing":
+        return "challenge_card" if shown.kind == "card" else "challenge_missing"
+    asks = gate.challenge and gate.direction == "in" and shown.kind == "rotating"
+    return "challenge_asked" if asks and shown.challenge == "none" else None
 
 
 def _validity(shown: Shown, record: Record | None, gate: Gate, state: State) -> Decision | None:

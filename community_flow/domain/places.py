@@ -68,6 +68,8 @@ class Gate(_Data, frozen=True, kw_only=True):
     lane: Lane = "foot"
     dedup_window_s: int = 30
     passback: Passback = "soft"
+    challenge: bool = False
+    """Whether phones that come in answer a number of the guard's; cards and ways out are not asked."""
     windows: Windows = ()
     """When people are let in here; empty means always. Whoever leaves is not asked."""
     walk: dict[str, int] = {}

@@ -21,6 +21,7 @@ from community_flow.entrypoints import kept_offline
 from community_flow.entrypoints.access import device, public
 from community_flow.entrypoints.actions import action_name
 from community_flow.entrypoints.answers import json_response, parse
+from community_flow.entrypoints.scanner import SCANNER, VENDOR, decoder_script
 from community_flow.entrypoints.shell import role_name
 from community_flow.entrypoints.small_files import fresh, send_small
 from community_flow.ports import Clock
@@ -31,8 +32,11 @@ from community_flow.services.my_pass import Asked, Mine, MyPass
 from web import ROOT
 
 MY_PASS = ROOT / "mypass"
-SHARED = ("bytes.js", "dom.js")
+SHARED = ("bytes.js", "dom.js", "number.js", "qr.js")
 """Of the gate app's folder: what both apps use."""
+
+READER = ("camera.js", "cf1.js", "decoding.js", "reading.js", "signatures.js")
+"""Of the same folder, for reading the number on a guard's screen: fetched after the rest, for who is offline later."""
 
 Text = Annotated[str, Meta(max_length=200)]
 
@@ -67,7 +71,13 @@ def _app_routes(bp: Blueprint) -> None:
     @public
     def worker() -> BaseResponse:
         """Give the service worker that keeps the app for days without network."""
-        return kept_offline.worker("me", "/me/pass", _kept())
+        return kept_offline.worker("me", "/me/pass", _kept(), _later())
+
+    @bp.get("/me/pass/decoder.js")
+    @public
+    def decoder() -> BaseResponse:
+        """Give the decoder at an address for which the app's service worker answers without network."""
+        return decoder_script()
 
     @bp.get("/me/manifest.webmanifest")
     @public
@@ -169,4 +179,10 @@ def _files() -> frozenset[str]:
 def _kept() -> dict[str, Path]:
     own = {f"/mypass/{name}": MY_PASS / name for name in sorted(_files())}
     page = {"/me/pass": MY_PASS / "me.html", "/me/manifest.webmanifest": MY_PASS / "manifest.webmanifest"}
-    return page | own | {f"/scanner/{name}": ROOT / "scanner" / name for name in SHARED}
+    shared = {f"/scanner/{name}": SCANNER / name for name in SHARED}
+    return page | own | shared | {"/vendor/lean-qr/index.js": ROOT / "vendor" / "lean-qr" / "index.js"}
+
+
+def _later() -> dict[str, Path]:
+    reader = {f"/scanner/{name}": SCANNER / name for name in READER} | {"/me/pass/decoder.js": SCANNER / "decoder.js"}
+    return reader | {f"/vendor/{name}": ROOT / "vendor" / name for name in VENDOR}

@@ -49,6 +49,7 @@ class TypeForm(msgspec.Struct, frozen=True, kw_only=True):
 class GateForm(msgspec.Struct, frozen=True, kw_only=True):
     hours: Text = ""
     passback: Literal["off", "soft", "hard"] = "soft"
+    challenge: bool = False
     dedup_window_s: Annotated[int, Meta(ge=0, le=600)] = 30
     csrf_token: str = ""
 
@@ -140,7 +141,8 @@ def _types_and_gates(bp: Blueprint, rules: Rules) -> None:
         """Say when a gate lets people in, and what it does with somebody who is inside already."""
         form = parse(GateForm, request)
         fields = {
-            "windows": windows(form.hours), "passback": form.passback, "dedup_window_s": form.dedup_window_s
+            "windows": windows(form.hours), "passback": form.passback, "challenge": form.challenge,
+            "dedup_window_s": form.dedup_window_s
         }  # fmt: skip
         rules.set_gate(current_scope(), community, gate, fields)
         return _done(community)
@@ -200,7 +202,8 @@ def _public(community: str, book: Book) -> dict[str, Any]:
         "community": community, "quota_per_day": book.community.quota_per_day,
         "types": {kind: {"gates": rule.gates, "windows": rule.windows} for kind, rule in types.items()},
         "gates": {
-            gate: {"windows": state.windows, "passback": state.passback, "dedup_window_s": state.dedup_window_s}
+            gate: {"windows": state.windows, "passback": state.passback, "challenge": state.challenge,
+                   "dedup_window_s": state.dedup_window_s}
             for gate, state in book.gates.items()
         },
         "households": [{"unit": state.unit, "quota_per_day": state.quota_per_day} for _, state in book.households],

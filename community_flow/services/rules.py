@@ -238,7 +238,7 @@ def gate_of(book: Book, attempt: Attempt) -> admission.Gate:
     return admission.Gate(
         gate=attempt.gate, direction=attempt.direction, at_ms=attempt.at_ms, online=attempt.online,
         utc_offset_min=int(offset.total_seconds() // 60) if offset else 0, passback=gate.passback, exits=gate.exits,
-        windows=gate.windows, rules=dict(book.types), quota=book.community.quota_per_day,
+        challenge=gate.challenge, windows=gate.windows, rules=dict(book.types), quota=book.community.quota_per_day,
         names={each: state.names for each, state in book.gates.items()},
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,12 +12,25 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from community_flow.domain import passes as cf1
 from community_flow.settings import Settings
 from community_flow.wiring.registry import registry_parts
 from sensors.qr import method_of, reader
-from tests.browser.gate_world import DUMP, MANAGER, World, bound, chromium, decision, film, soon, typed, world
+from tests.browser.gate_world import (
+    DUMP,
+    MANAGER,
+    World,
+    bound,
+    chromium,
+    decision,
+    film,
+    qr_picture,
+    soon,
+    typed,
+    world,
+)
 from tests.browser.walk import axe_faults
 
 pytestmark = pytest.mark.browser
@@ -74,7 +88,7 @@ def told(gate: Any, code: str) -> tuple[str, str]:
     gate.bring_to_front()
     typed(gate, code)
     soon(gate, f"window.gate.desk.entries.length > {before}", 10)
-    reason = gate.evaluate("window.gate.desk.entries.at(-1).decision.reason")
+    reason = gate.evaluate("window.gate.desk.entries[0].decision.reason")
     return decision(gate), reason
 
 
@@ -191,3 +205,108 @@ def test_inside_wechat_it_says_how_to_open_the_browser(flow_world: World, phones
     assert "在浏览器打开" in page.inner_text("#wechat")
     assert page.query_selector("#claim") is None
     assert axe_faults(page) == []
+
+
+def asked(gate: Any, start: str = "window.gate.desk.asking.begin()") -> str:
+    """The number that the guard's screen shows, after something made it ask."""
+    gate.bring_to_front()
+    gate.evaluate(f"() => {{ {start}; }}")
+    soon(gate, "Boolean(document.querySelector('#ask canvas')?.width)", 10)
+    return str(gate.inner_text("#ask-number"))
+
+
+def answered(mine: Any, number: str) -> str:
+    """The code of a phone on which the number was typed."""
+    mine.bring_to_front()
+    mine.click("#asked")
+    mine.type("#number", number)
+    soon(mine, "Boolean(document.querySelector('#answering'))", 10)
+    return shown(mine)
+
+
+def test_a_phone_answers_the_number_on_the_guards_screen_by_camera_both_ways_and_offline(
+    flow_world: World, chromium_path: str, tmp_path: Path
+) -> None:
+    flow_world.person("李四")
+    seen = film(tmp_path / "seen.mjpeg", [(None, 0.5)])
+    with chromium(chromium_path, seen) as phones:
+        mine = claimed(phones, slip(flow_world, "李四", tmp_path))
+        soon(mine, "navigator.serviceWorker.ready.then(() => true)")
+        office = phones.browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844})
+        gate = bound(office, flow_world, flow_world.phone())
+        soon(gate, "navigator.serviceWorker.ready.then(() => true)")
+        for context in (phones, office):
+            context.set_offline(True)
+        number = asked(gate)
+        screen = Image.open(io.BytesIO(gate.locator("#ask canvas").screenshot())).convert("RGB")
+        film(seen, [(screen.resize((500, 500)), 1)])
+        mine.bring_to_front()
+        mine.click("#asked")
+        mine.click("#scan")
+        soon(mine, "Boolean(document.querySelector('#answering'))", 20)
+        assert number in mine.inner_text("#answering")
+        film(seen, [(qr_picture(shown(mine)), 1)])
+        gate.bring_to_front()
+        gate.evaluate("() => { window.gate.camera.sleep(); window.gate.camera.wake(); }")
+        assert decision(gate) == "allow"
+        assert gate.query_selector("#ask") is None
+        for context in (phones, office):
+            context.set_offline(False)
+        [passage] = flow_world.until(
+            "/v1/passages?community=garden",
+            lambda items: any(each["person"] for each in items[-1:]) and items[-1]["assurance"] == 3,
+        )[-1:]
+        assert passage["method"] == "rotating"
+
+
+def test_only_an_answer_to_its_own_fresh_number_is_taken(flow_world: World, phones: Any, tmp_path: Path) -> None:
+    flow_world.person("周五")
+    flow_world.person("郑七")
+    card = flow_world.card("郑七")
+    mine = claimed(phones, slip(flow_world, "周五", tmp_path))
+    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+    code = answered(mine, "000 000" if asked(gate) != "000 000" else "111 111")
+    assert told(gate, code) == ("check", "replayed_code")
+    assert "type the one on the guard's screen" in gate.inner_text("#result")
+    again = "document.querySelector('#result .side.wide').click()"
+    old = answered_anew(mine, asked(gate, again))
+    asked(gate)
+    assert told(gate, old) == ("check", "replayed_code")
+    assert "ask for a new one" in gate.inner_text("#result")
+    number = asked(gate, again)
+    good = answered_anew(mine, number)
+    mine.click("#ordinary")
+    plain = shown(mine)
+    gate.bring_to_front()
+    typed(gate, plain)
+    soon(gate, "document.querySelector('#ask-say').textContent.includes('No answer yet')", 10)
+    assert told(gate, good) == ("allow", "ok")
+    gate.evaluate("window.gate.desk.result.clear()")
+    gate.wait_for_timeout(5_000)
+    assert told(gate, good) == ("allow", "duplicate")
+    asked(gate)
+    assert told(gate, card) == ("check", "replayed_code")
+
+
+def answered_anew(mine: Any, number: str) -> str:
+    mine.bring_to_front()
+    mine.click("#ordinary")
+    return answered(mine, number)
+
+
+def test_a_gate_that_asks_every_phone_shows_a_number_by_itself_and_lets_cards_in(
+    flow_world: World, phones: Any, tmp_path: Path
+) -> None:
+    flow_world.person("吴六")
+    rules = registry_parts(flow_world.core).rules
+    rules.set_gate(MANAGER, "garden", "east", {"challenge": True})
+    mine = claimed(phones, slip(flow_world, "吴六", tmp_path))
+    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+    plain = shown(mine)
+    gate.bring_to_front()
+    typed(gate, plain)
+    soon(gate, "Boolean(document.querySelector('#ask canvas')?.width)", 10)
+    assert gate.evaluate("window.gate.desk.entries.length") == 0
+    assert told(gate, answered(mine, gate.inner_text("#ask-number"))) == ("allow", "ok")
+    gate.evaluate("window.gate.desk.result.clear()")
+    rules.set_gate(MANAGER, "garden", "east", {"challenge": False})

@@ -42,6 +42,7 @@ def test_only_a_few_addresses_are_public(app: Flask) -> None:
         "/language/<language>", "/privacy", "/trust", "/trust/ca.pem", "/healthz", "/readyz", "/metrics",
         "/gate", "/gate/sw.js", "/gate/manifest.webmanifest", "/gate/session", "/v1/openapi.json", "/v1/device/claim",
         "/demo/switch/<secret>", "/me/pass", "/me/sw.js", "/me/manifest.webmanifest", "/mypass/<path:path>",
+            "/gate/decoder.js", "/me/pass/decoder.js",
     }  # fmt: skip
 
 

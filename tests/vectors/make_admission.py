@@ -57,6 +57,26 @@ def named() -> Iterator[Case]:
     yield from weekdays()
     yield from community_quota()
     yield from order()
+    yield from challenges()
+
+
+def challenges() -> Iterator[Case]:
+    """What was said to the guard's number, at gates that ask phones for one and at others."""
+    for asks in (False, True):
+        for kind, shown in (("card", CARD), ("phone", CODE), ("IC card", {"kind": "tag"})):
+            for said in ("none", "missing", "answered", "wrong", "old"):
+                for direction in ("in", "out"):
+                    why = f"{kind}, {said}, {direction}, the gate {'asks' if asks else 'does not ask'}"
+                    gate = {"direction": direction} | ({"challenge": True} if asks else {})
+                    yield case(why, shown=shown | {"challenge": said}, gate=gate)
+    yield case(
+        "a wrong answer of a revoked pass", shown=CODE | {"challenge": "wrong"}, record=RECORD | {"status": "revoked"}
+    )
+    yield case("a wrong answer, the clock is off", shown=CODE | {"challenge": "wrong", "clock_good": False})
+    yield case(
+        "answered, an old time", shown=CODE | {"challenge": "answered", "replay": "older"}, gate={"challenge": True}
+    )
+    yield case("answered, a hold", shown=CODE | {"challenge": "answered"}, record=RECORD | {"hold": True})
 
 
 def types_and_gates() -> Iterator[Case]:
@@ -216,6 +236,7 @@ SHOWN: dict[str, tuple[Any, ...]] = {
     "proof": ("good",) * 12 + ("forged", "foreign", "unknown_key"),
     "clock_good": (True,) * 9 + (False,),
     "replay": ("fresh",) * 8 + ("same", "older"),
+    "challenge": ("none",) * 12 + ("missing", "answered", "wrong", "old"),
     "serial": (None, 1, 1, 1, 0, 2),
     "expiry_day": (None, 700, 700, 326, 325, 310, 0),
 }
@@ -239,6 +260,7 @@ GATES: dict[str, tuple[Any, ...]] = {
     "at_ms": (NOW_MS, NOW_MS + 7_200_000, NOW_MS + 36_000_123),
     "utc_offset_min": (480, 0, -210),
     "passback": ("off", "soft", "hard"),
+    "challenge": (False, False, True),
     "free_flow": (False,) * 19 + (True,),
     "exits": ("scanned", "scanned", "counted", "free"),
     "windows": ((), (), [["08:00", "22:00"]], [["22:00", "05:00"]]),

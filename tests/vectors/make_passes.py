@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -234,6 +235,41 @@ def expected(case: Case) -> Case:
     return found
 
 
+NUMBERS = ("000000", "482913", "999999", "070707")
+
+
+def challenge_of(number: str, community: bytes = HOME) -> bytes:
+    """The 16 bytes that a phone signs for the six digits on a guard's screen."""
+    return hashlib.sha256(b"community-flow/challenge/v1\0" + community + number.encode()).digest()[:16]
+
+
+def answers() -> Iterator[Case]:
+    """What a gate asks, what a phone then shows, and what that says. Times are seconds on the gate's clock."""
+    mine, other, third, _ = NUMBERS
+    for name, signer in (("Ed25519", PHONE), ("P-256", PHONE_P256)):
+        types = (0x11, 0x12) if signer is PHONE else (0x13, 0x14)
+        later = phone(signer, at_ms=NOW_MS + 8000, challenge=challenge_of(mine))
+        codes = {each: phone(signer, challenge=challenge_of(each)) for each in NUMBERS}
+        plain, lake = phone(signer), phone(signer, challenge=challenge_of(mine, OTHER))
+        rows: tuple[tuple[str, list[Any], list[Any]], ...] = (
+            ("its own number", [[0, mine]], [[1, codes[mine], "answered"]]),
+            ("in the last moment", [[0, mine]], [[59.9, codes[mine], "answered"]]),
+            ("a minute later", [[0, mine]], [[60, codes[mine], "old"]]),
+            ("long after that", [[0, mine]], [[60, plain, "none"], [180, codes[mine], "unasked"]]),
+            ("a number that was replaced", [[0, mine], [5, other]],
+             [[6, codes[mine], "old"], [7, codes[other], "answered"]]),
+            ("somebody else's number", [[0, mine]], [[1, codes[third], "wrong"], [2, codes[mine], "answered"]]),
+            ("the number, of another community", [[0, mine]], [[1, lake, "wrong"]]),
+            ("the same picture again", [[0, mine]], [[1, codes[mine], "answered"], [1.2, codes[mine], "answered"]]),
+            ("another code for a number that was answered", [[0, mine]],
+             [[1, codes[mine], "answered"], [9, later, "old"]]),
+            ("the ordinary code", [[0, mine]], [[1, plain, "missing"], [61, plain, "none"]]),
+            ("nobody asked", [], [[1, codes[mine], "unasked"], [2, plain, "none"]]),
+        )  # fmt: skip
+        for why, asked, shown in rows:
+            yield {"why": f"{name}: {why}", "credential": credential(signer, types), "asked": asked, "shown": shown}
+
+
 def body() -> dict[str, Any]:
     cases = [*good_cards(), *bad_cards(), *rotating(), *keys_of_many_signers(), *ed25519_spellings(), *texts()]
     key = MADE.bytes("community key", 32)
@@ -241,6 +277,8 @@ def body() -> dict[str, Any]:
         "community": text(HOME),
         "card_keys": [{"community": text(k.community), "id": k.id, "key": text(k.public)} for k in CARD_KEYS],
         "cases": [case | {"expect": expected(case)} for case in cases],
+        "challenges": [{"number": each, "challenge": text(challenge_of(each))} for each in NUMBERS],
+        "answers": [*answers()],
         "refs": [
             {"key": key.hex(), "handle": handle(n).hex(), "ref": passes.pass_ref(key, handle(n)).hex()}
             for n in range(3)

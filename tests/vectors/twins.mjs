@@ -6,6 +6,8 @@ import { isDeepStrictEqual } from "node:util";
 import { evaluate, replay } from "../../web/scanner/admission.js";
 import { fromHex, fromText, toHex, toText } from "../../web/scanner/bytes.js";
 import { clockGood, decode, isCard, proveCard, proveRotating } from "../../web/scanner/cf1.js";
+import { Challenges } from "../../web/scanner/challenge.js";
+import { asCode, challengeOf, numberIn } from "../../web/scanner/number.js";
 import { seal } from "../../web/scanner/seal.js";
 import { libraryGood } from "../../web/scanner/signatures.js";
 import { TableError, checkDownload, locate, openRecord } from "../../web/scanner/table.js";
@@ -57,6 +59,44 @@ async function passes() {
     const message = new Uint8Array([...new TextEncoder().encode("community-flow/pass/v1\0"), ...home, ...code.head]);
     const good = key ? await libraryGood(key.key, code.signature, message) : false;
     return same(good, one.expect.proof === "good");
+  });
+}
+
+async function challenges() {
+  const vectors = read("passes.json");
+  const home = fromText(vectors.community);
+  await suite("challenges", vectors.challenges, async (one) => {
+    const typed = `${one.number.slice(0, 3)} ${one.number.slice(3)}`;
+    if (numberIn(asCode(one.number)) !== one.number || numberIn(typed) !== one.number) return "not read";
+    return same(toText(await challengeOf(home, one.number)), one.challenge);
+  });
+  await suite("no numbers", ["", "48291", "4829133", "48291a", "CFQ2:482913", "CF1:482913", "４８２９１３"], (text) => same(numberIn(text), null));
+  await suite("answers", vectors.answers, async (one) => {
+    let nowS = 0;
+    const gate = new Challenges(() => nowS * 1000);
+    const credential = { key: fromText(one.credential.key), types: one.credential.types };
+    const steps = [...one.asked.map(([at, number]) => ({ at, number })), ...one.shown.map(([at, text, answer]) => ({ at, text, answer }))];
+    for (const { at, number, text, answer } of steps.sort((left, right) => left.at - right.at)) {
+      nowS = at;
+      if (number) {
+        await gate.ask(home, number);
+        continue;
+      }
+      const code = decode(text);
+      const judged = await gate.judge(code, async (bytes) => (await proveRotating(code, home, credential, bytes)) === "good");
+      if (judged.answer !== answer) return `${judged.answer} at ${at}`;
+    }
+    return true;
+  });
+  await suite("drawn numbers", [{ why: "six digits, each as likely" }], async () => {
+    const gate = new Challenges(() => 0);
+    const firsts = new Set();
+    for (let turn = 0; turn < 300; turn += 1) {
+      const { number } = await gate.ask(home);
+      if (!/^[0-9]{6}$/.test(number)) return number;
+      firsts.add(number[0]);
+    }
+    return firsts.size === 10 || [...firsts].join();
   });
 }
 
@@ -124,7 +164,7 @@ async function wire() {
       return ["WireError", "Error", "SyntaxError"].includes(error.constructor.name) || `threw ${error.stack}`;
     }
   });
-  await suite("answers", [vectors.answer], (one) => same(answerFrom(one).results.length, one.results.length));
+  await suite("wire answers", [vectors.answer], (one) => same(answerFrom(one).results.length, one.results.length));
   const report = vectors.good[0].canonical;
   await suite("packing", [{ why: "limits" }], () => {
     const { body, count } = pack("b", Array(3000).fill(report));
@@ -133,6 +173,7 @@ async function wire() {
 }
 
 await passes();
+await challenges();
 await admission();
 await gateTable();
 await seals();

@@ -37,11 +37,16 @@ function lowS(signature) {
   return concat(signature.subarray(0, 32), fromHex((ORDER - s).toString(16).padStart(64, "0")));
 }
 
-/** The text to show at a moment: 0x11 Ed25519, 0x13 P-256, the handle and the second, signed for the community. */
-export async function codeAt(mine, atMs) {
-  const type = mine.key.algorithm.name === "Ed25519" ? 0x11 : 0x13;
+const NOTHING = new Uint8Array();
+
+/**
+ * The text to show at a moment: 0x11 Ed25519, 0x13 P-256, the handle and the second, signed for the community. With the
+ * 16 bytes of a guard's number the type is one more, and the number is signed too.
+ */
+export async function codeAt(mine, atMs, challenge = NOTHING) {
+  const type = (mine.key.algorithm.name === "Ed25519" ? 0x11 : 0x13) + (challenge.length ? 1 : 0);
   const head = concat(Uint8Array.of(type), fromHex(mine.handle), u32(Math.floor((atMs + mine.skewMs) / 1000) - EPOCH_S));
-  const signature = await sign(mine.key, concat(CODE_PREFIX, fromHex(mine.uid), head));
+  const signature = await sign(mine.key, concat(CODE_PREFIX, fromHex(mine.uid), challenge, head));
   return `CF1:${base45(concat(head, signature))}`;
 }
 

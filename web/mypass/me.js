@@ -2,12 +2,14 @@
 
 import { fromText } from "../scanner/bytes.js";
 import { $, h } from "../scanner/dom.js";
+import { draw } from "../scanner/qr.js";
+import { Answer } from "./answer.js";
 import { codeAt, keep, kept, newKey, publicText, question } from "./key.js";
-import { draw } from "./qr.js";
 import { language, moment, otherLanguage, t } from "./text.js";
 
 const REDRAW_MS = 10_000;
 let mine = null;
+const answer = new Answer(() => redraw());
 let timer = 0;
 
 async function start() {
@@ -84,7 +86,7 @@ function passing() {
   const line = h("span.left", { id: "line" });
   const pass = h("section.pass", {}, code, h("strong", {}, mine.name), h("p", {}, mine.place), line, h("p.muted", {}, t("redrawn")), clock);
   setTimeout(state);
-  return [pass, h("section", { id: "about" }, lookButton()), h("section", {}, h("p.muted", {}, t("lost")), endButton())];
+  return [pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), h("section", { id: "about" }, lookButton()), h("section", {}, h("p.muted", {}, t("lost")), endButton())];
 }
 
 function state() {
@@ -96,7 +98,7 @@ function state() {
 
 async function redraw() {
   if (!$("code") || document.hidden) return;
-  const text = await codeAt(mine, Date.now());
+  const text = await codeAt(mine, Date.now(), answer.bytes());
   if ($("code")) draw($("code"), text);
 }
 

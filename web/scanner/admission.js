@@ -44,13 +44,19 @@ const SENTENCES = {
   zone_full: ["check", "zone_full", "里面人已满，请稍候", "It is full inside: please wait a moment"],
   hold: ["check", "hold", "请到服务台", "Please go to the desk"],
   replayed: ["check", "replayed_code", "此码已用过，请在手机上刷新再扫", "This code was used before: refresh it and scan again"],
+  challenge_asked: ["check", "replayed_code", "此门要核对数字，请让住户在手机上输入", "This gate asks phones for a number: it is typed in My pass"],
+  challenge_missing: ["check", "replayed_code", "还没有回答数字，请在手机上点“门岗要数字”", "No answer yet: tap “The guard asks for a number” on the phone"],
+  challenge_card: ["check", "replayed_code", "卡片不能回答数字，请改用手机码或核对本人", "A card cannot answer a number: use the phone or check who it is"],
+  challenge_wrong: ["check", "replayed_code", "数字不对，请输入门岗屏幕上的数字", "Another number: please type the one on the guard's screen"],
+  challenge_old: ["check", "replayed_code", "数字已用过或过期，请换一个数字再试", "That number is used or over a minute old: ask for a new one"],
+  challenge_unasked: ["check", "replayed_code", "这里没有问过数字，请在手机上换回普通码", "No number was asked here: show the ordinary code on the phone"],
   clock_skew: ["check", "clock_skew", "手机时间不准，请设为自动再扫", "The phone's clock is off: set it to automatic and retry"],
   undecided: ["check", "undecided", "尚未处理", "Not decided yet"],
 };
 
 /**
- * {decision, reason, zh, en}. `shown`: {kind, fault, proof, clock_good, replay, serial, expiry_day}; `record`: from the
- * table, or null; `gate`: {gate, direction, at_ms, utc_offset_min, passback, exits, windows, rules, quota, free_flow, online,
+ * {decision, reason, zh, en}. `shown`: {kind, fault, proof, clock_good, replay, challenge, serial, expiry_day}; `record`: from the
+ * table, or null; `gate`: {gate, direction, at_ms, utc_offset_min, passback, challenge, exits, windows, rules, quota, free_flow, online,
  * list_age_ms, names}, `rules` being {gates, windows} by pass type; `state`: {inside, used, full, age_ms}.
  */
 export function evaluate(shown, record, gate, state) {
@@ -67,7 +73,7 @@ function reading(shown, record, gate) {
   if (shown.kind === "tag" && gate.online === false) return say("tag_offline");
   if (shown.proof === "forged" || shown.proof === "unknown_key") return say("forged");
   if (shown.proof === "foreign") return say("wrong_community");
-  if (shown.proof === "no_challenge") return say("malformed");
+  if (shown.proof === "no_challenge") return say("challenge_unasked");
   if ((gate.list_age_ms ?? 0) > DEAD_MS) return say("list_dead");
   return record ? null : say("unknown");
 }
@@ -78,10 +84,20 @@ function standing(shown, record) {
   return say(shown.serial < record.serial ? "replaced" : "newer");
 }
 
-function use(shown, record) {
+function use(shown, record, gate) {
+  const asked = challenge(shown, gate);
+  if (asked) return say(asked);
   if (shown.clock_good === false) return say("clock_skew");
   if ((shown.replay ?? "fresh") !== "fresh") return say(shown.replay === "same" ? "duplicate" : "replayed");
   return record.hold ? say("hold") : null;
+}
+
+/** What is wrong with the answer to the guard's number; no card can answer one, and no gate of its own asks cards. */
+function challenge(shown, gate) {
+  const answer = shown.challenge ?? "none";
+  if (answer === "wrong" || answer === "old") return `challenge_${answer}`;
+  if (answer === "missing") return shown.kind === "card" ? "challenge_card" : "challenge_missing";
+  return gate.challenge && gate.direction === "in" && shown.kind === "rotating" && answer === "none" ? "challenge_asked" : null;
 }
 
 function validity(shown, record, gate) {

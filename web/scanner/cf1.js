@@ -48,6 +48,7 @@ function base45(text) {
 }
 
 export const isCard = (code) => code.type === CARD;
+export const isChallenged = (code) => CHALLENGED.includes(code.type);
 
 function signedBytes(community, head, challenge) {
   return concat(SIGNED_PREFIX, community, challenge, head);
@@ -68,7 +69,7 @@ export async function proveCard(code, community, keys) {
 /** good, forged or no_challenge; algorithm and allowed types come from the record, never from the token alone. */
 export async function proveRotating(code, community, credential, challenge = new Uint8Array()) {
   if (!credential.types.includes(code.type)) return "forged";
-  const challenged = CHALLENGED.includes(code.type);
+  const challenged = isChallenged(code);
   if (challenged && challenge.length !== 16) return "no_challenge";
   const message = signedBytes(community, code.head, challenged ? challenge : new Uint8Array());
   const good = P256.includes(code.type) ? p256Good : ed25519Good;

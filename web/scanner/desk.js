@@ -1,5 +1,6 @@
 // The desk: one thing is shown at a time, is put into the queue when it is shown, and is completed by the guard.
 
+import { Asking } from "./asking.js";
 import { h, toast } from "./dom.js";
 import { signal } from "./sound.js";
 import { Duty } from "./duty.js";
@@ -20,11 +21,12 @@ export class Desk {
     this.working = Promise.resolve();
     this.setting = { direction: "in", locked: false, ...JSON.parse(localStorage.getItem("gate-direction") ?? "{}") };
     this.duty = new Duty(this);
+    this.asking = new Asking(this);
     this.result = new Result(
       {
         letIn: (entry) => this.settle(entry, true), turnBack: (entry) => this.settle(entry, false),
         exception: (entry) => this.exception(entry), undo: (entry) => this.undo(entry), companion: (entry) => this.addCompanion(entry),
-        note: (entry) => this.duty.note(entry), call: () => this.duty.call(), fullName: (entry) => this.duty.fullName(entry),
+        note: (entry) => this.duty.note(entry), call: () => this.duty.call(), ask: (entry) => this.askAgain(entry), fullName: (entry) => this.duty.fullName(entry),
       },
       () => named(this.gate?.names),
       () => (this.link.online ? "" : t("offline")),
@@ -52,7 +54,7 @@ export class Desk {
     keepZone(this.list.site.timezone);
     return {
       gate: this.gateId, direction: this.setting.direction, at_ms, utc_offset_min: offset(this.list.site.timezone, at_ms),
-      passback: this.gate?.passback ?? "soft", exits: this.gate?.exits, windows: this.gate?.windows,
+      passback: this.gate?.passback ?? "soft", challenge: this.gate?.challenge ?? false, exits: this.gate?.exits, windows: this.gate?.windows,
       rules: this.list.site.rules, quota: this.list.site.quota, dedup_window_s: this.gate?.dedup_window_s ?? 30, online: this.link.online, free_flow: this.emergency.on,
       list_age_ms: Math.max(0, at_ms - this.list.issuedMs),
       names: Object.fromEntries(Object.entries(gates).map(([id, gate]) => [id, gate.names])),
@@ -73,7 +75,8 @@ export class Desk {
     const started = performance.now();
     if (read.tag) return this.takeTag(read.tag);
     const gate = this.gateNow();
-    const found = await this.decideCode(read.pass, this.list, gate, this.inside);
+    const found = await this.decideCode(read.pass, this.list, gate, this.inside, this.asking.challenges);
+    if (await this.asking.holds(found)) return;
     const again = this.shownAgain(found);
     if (again === "ignore") return;
     if (again) Object.assign(found, again);
@@ -175,6 +178,12 @@ export class Desk {
     await entry.id;
     this.link.wake();
     this.ready.draw();
+  }
+
+  /** Nobody passes with this code; the phone is asked for an answer instead. */
+  async askAgain(entry) {
+    await this.settle(entry, false);
+    await this.asking.begin();
   }
 
   /** Against a STOP: a reason, and the name of whoever answers for it. */

@@ -148,7 +148,7 @@ export class Ready {
         : act(t("guard_in"), () => desk.goOnDuty());
       const torch = cam.hasTorch ? act(t("torch"), () => cam.torch((this.torch = !this.torch))) : null;
       return [
-        duty, h("button.plain", { onclick: () => file.click() }, t("photo")), file, torch,
+        duty, act(t("ask"), () => desk.asking.begin()), h("button.plain", { onclick: () => file.click() }, t("photo")), file, torch,
         act(t("call"), () => desk.duty.call()),
         act(t("paper_title"), () => desk.duty.paper()),
         h("div.row", {}, act(`${t("sound")}${isMuted() ? "" : " ✓"}`, () => setMuted(!isMuted())), act(`${t("voice")}${isSilent() ? "" : " ✓"}`, () => setSilent(!isSilent()))),

@@ -8,7 +8,7 @@ const SHOWN_MS = 2_400;
 const LEAST_MS = 500;
 
 export class Result {
-  /** `acts`: {letIn, turnBack, exception, undo, companion}. */
+  /** `acts`: {letIn, turnBack, exception, undo, companion, ask}. */
   constructor(acts, gateName, offline) {
     Object.assign(this, { acts, gateName, offline });
     this.box = $("result");
@@ -69,6 +69,7 @@ export class Result {
   /** A note and the office, beside what has to be decided. */
   beside(entry) {
     return [
+      entry.method === "rotating" ? h("button.act.tiny.side.wide", { onclick: () => this.acts.ask(entry) }, t("ask")) : null,
       h("button.act.tiny.side", { onclick: () => this.acts.note(entry) }, t("note")),
       h("button.act.tiny.side", { onclick: () => this.acts.call() }, t("call")),
     ];
