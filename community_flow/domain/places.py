@@ -48,6 +48,8 @@ class Community(_Data, frozen=True, kw_only=True):
     language: Literal["zh", "en"] = "zh"
     quota_per_day: int | None = None
     """Outings a day of every household that has no number of its own."""
+    telephone: str = ""
+    """Of the office, for guards: digits, with + in front where it is needed."""
 
 
 class Zone(_Data, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ ACTIONS = {
     "gate.shift": lazy_gettext("began a shift"),
     "gate.name": lazy_gettext("looked at a full name at the gate"),
     "gate.rollcall": lazy_gettext("called the roll of a zone to be cleared"),
+    "me.guest": lazy_gettext("answered for a guest at a gate"),
     "gate.emergency": lazy_gettext("let everyone pass in an emergency"),
     "gate.emergency.end": lazy_gettext("ended an emergency at a gate"),
     "gate.pin": lazy_gettext("set a guard’s PIN"),

@@ -14,11 +14,12 @@ from community_flow.entrypoints.access import device
 from community_flow.entrypoints.answers import json_response, parse
 from community_flow.entrypoints.devices import trusted_device
 from community_flow.entrypoints.languages import LAST_MS
-from community_flow.ports.gate import Emergency
+from community_flow.ports.gate import Emergency, Tick
 from community_flow.services.emergencies import Emergencies
 from community_flow.services.gate import GateDesk
 from community_flow.services.gate_guests import GateGuests
 from community_flow.services.guards import Guards
+from community_flow.services.guest_asks import GuestAsks
 from community_flow.services.roll_calls import RollCalls
 from community_flow.services.trust import Trust
 
@@ -38,6 +39,25 @@ class Guest(msgspec.Struct, frozen=True):
     unit: Text
     minutes: int
     confirmed: Text
+    ask: Text = ""
+
+
+class GuestAsked(msgspec.Struct, frozen=True):
+    session: Text
+    unit: Text
+    party: int = 1
+
+
+class Ticked(msgspec.Struct, frozen=True):
+    key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{12}$")]
+    found: bool
+    at_ms: Ms
+    operator: Operator
+
+
+class Ticks(msgspec.Struct, frozen=True):
+    zone: Text
+    ticks: Annotated[tuple[Ticked, ...], Meta(max_length=2_000)] = ()
 
 
 class Cleared(msgspec.Struct, frozen=True):
@@ -57,10 +77,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def blueprint(
-    desk: GateDesk, guards: Guards, guests: GateGuests, calls: RollCalls, emergencies: Emergencies, trust: Trust
-) -> Blueprint:
+    desk: GateDesk, guards: Guards, guests: GateGuests, calls: RollCalls, emergencies: Emergencies, asks: GuestAsks,
+    trust: Trust,
+) -> Blueprint:  # fmt: skip
     bp = Blueprint("gate_guard", __name__)
-    _shift_routes(bp, desk, guards, guests, calls, trust)
+    _name_route(bp, desk, guards, trust)
+    _guest_routes(bp, guards, guests, asks, trust)
+    _roll_routes(bp, guards, calls, trust)
 
     @bp.post("/v1/device/emergency")
     @device
@@ -74,9 +97,7 @@ def blueprint(
     return bp
 
 
-def _shift_routes(
-    bp: Blueprint, desk: GateDesk, guards: Guards, guests: GateGuests, calls: RollCalls, trust: Trust
-) -> None:
+def _name_route(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust) -> None:
     @bp.post("/v1/device/name")
     @device
     def name() -> Response:
@@ -84,14 +105,43 @@ def _shift_routes(
         trusted, given = trusted_device(trust), parse(Named, request)
         return json_response({"name": desk.full_name(trusted, guards.on_duty(trusted, given.session), given.code)})
 
+
+def _guest_routes(bp: Blueprint, guards: Guards, guests: GateGuests, asks: GuestAsks, trust: Trust) -> None:
+    @bp.post("/v1/device/guest/ask")
+    @device
+    def ask() -> Response:
+        """Ask the household on its own phones whether it expects a guest; ``phones``: how many can answer."""
+        trusted, given = trusted_device(trust), parse(GuestAsked, request)
+        made, phones = asks.ask(trusted, guards.on_duty(trusted, given.session), given.unit, given.party)
+        return json_response({"ask": made, "phones": phones}, 201)
+
+    @bp.get("/v1/device/guest/ask/<ask>")
+    @device
+    def answered(ask: str) -> Response:
+        """What the host said: yes, no, or null while nobody has answered."""
+        return json_response({"answer": asks.answered(trusted_device(trust), ask)})
+
     @bp.post("/v1/device/guest")
     @device
     def guest() -> Response:
         """A visitor's pass for a guest whose host agreed: the slip for the way out."""
         trusted, given = trusted_device(trust), parse(Guest, request)
         shift = guards.on_duty(trusted, given.session)
+        if given.confirmed == "app":
+            asks.agreed(trusted, given.ask, given.unit)
         slip = guests.register(trusted, shift, given.unit, given.minutes, given.confirmed)
         return json_response({"pass": slip.pass_, "qr": slip.qr, "until_ms": slip.until_ms}, 201)
+
+
+def _roll_routes(bp: Blueprint, guards: Guards, calls: RollCalls, trust: Trust) -> None:
+    @bp.post("/v1/device/rollcall/ticks")
+    @device
+    def ticks() -> Response:
+        """Tell whom this phone found, and hear whom all phones found; safe to repeat and to send late."""
+        trusted, given = trusted_device(trust), parse(Ticks, request)
+        told = [Tick(**msgspec.structs.asdict(each)) for each in given.ticks]
+        known = calls.tick(trusted, given.zone, told) if told else calls.ticks(trusted, given.zone)
+        return json_response({"ticks": [asdict(each) for each in known]})
 
     @bp.post("/v1/device/rollcall")
     @device

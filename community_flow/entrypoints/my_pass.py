@@ -121,17 +121,18 @@ def _asking_routes(bp: Blueprint, mine: MyPass, limits: Limits, clock: Clock) ->
     @device
     def look() -> BaseResponse:
         """What is kept about the owner of this phone, and who looked; signed with the phone's key."""
-        return json_response(_public(mine.look(_asked())))
+        return json_response(_public(mine.look(asked())))
 
     @bp.post("/v1/me/end")
     @device
     def end() -> BaseResponse:
         """Stop the pass of this phone; signed with its key."""
-        mine.end(_asked())
+        mine.end(asked())
         return json_response({"status": "revoked"})
 
 
-def _asked() -> Asked:
+def asked() -> Asked:
+    """The question that a phone signed."""
     given = parse(Question, request)
     return Asked(given.community, given.pass_id, _bytes(given.nonce, "nonce"), _bytes(given.signature, "signature"))
 

@@ -67,6 +67,11 @@ class CommunityForm(msgspec.Struct, frozen=True, kw_only=True):
     csrf_token: str = ""
 
 
+class TelephoneForm(msgspec.Struct, frozen=True, kw_only=True):
+    telephone: Text = ""
+    csrf_token: str = ""
+
+
 class ZoneForm(msgspec.Struct, frozen=True, kw_only=True):
     zh: Text = ""
     en: Text = ""
@@ -206,6 +211,13 @@ def _community_form(bp: Blueprint, places: Places) -> None:
             "cutoff_hour": form.cutoff_hour,
         }  # fmt: skip
         places.change(current_scope(), "community", community, community, fields)
+        return _kept(community)
+
+    @bp.post("/setup/<community>/telephone")
+    @roles(*OFFICE)
+    @or_back
+    def set_telephone(community: str) -> Response:
+        places.set_telephone(current_scope(), community, parse(TelephoneForm, request).telephone)
         return _kept(community)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,6 +61,57 @@ class Open:
 class EmergencyStore(Protocol):
     def one(self, tx: Transaction, emergency: str) -> Emergency | None: ...
     def save(self, tx: Transaction, emergency: Emergency) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """That somebody on a roll call was found, or was ticked by mistake; the latest tap holds."""
+
+    key: str
+    found: bool
+    at_ms: int
+    operator: str
+
+
+class RollStore(Protocol):
+    def keep(self, tx: Transaction, community: str, zone: str, ticks: Sequence[Tick]) -> None:
+        """Each tick that is later than the one known of its key."""
+        ...
+
+    def since(self, tx: Transaction, community: str, zone: str, since_ms: int) -> list[Tick]: ...
+    def forget(self, tx: Transaction, community: str, before_ms: int) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestAsk:
+    """A guest at a gate of whom the household is asked on its phones."""
+
+    id: str
+    community: str
+    gate: str
+    device: str
+    household: str
+    unit: str
+    party: int
+    asked_ms: int
+    operator: str
+    answer: str | None = None
+    person: str | None = None
+    answered_ms: int | None = None
+
+
+class GuestAskStore(Protocol):
+    def add(self, tx: Transaction, ask: GuestAsk) -> None: ...
+    def one(self, tx: Transaction, community: str, ask: str) -> GuestAsk | None: ...
+    def open(self, tx: Transaction, community: str, household: str, since_ms: int) -> list[GuestAsk]:
+        """What nobody of the household has answered, the oldest first."""
+        ...
+
+    def answer(self, tx: Transaction, ask: GuestAsk, answer: str, person: str, now_ms: int) -> bool:
+        """Whether this is the first answer: the first one holds."""
+        ...
+
+    def forget(self, tx: Transaction, community: str, before_ms: int) -> None: ...
 
 
 class GateReader(Protocol):

@@ -193,7 +193,7 @@ class GateDesk:
         return {
             "community": trusted.community, "names": data.names, "timezone": data.timezone, "language": data.language,
             "gate": self._gate_of(tx, trusted), "gates": places["gate"], "zones": places["zone"],
-            "rules": places["rule"], "quota": data.quota_per_day,
+            "rules": places["rule"], "quota": data.quota_per_day, "telephone": data.telephone,
             "card_keys": self._card_keys(tx),
             "ingest": {"kid": kid, "key": text(key)},
         }  # fmt: skip

@@ -14,8 +14,8 @@ from community_flow.services.visitors import Visitors
 
 MINUTE_MS = 60_000
 LONGEST_MIN = 24 * 60
-CONFIRMED = ("phone", "present", "expected")
-"""How the host said yes: by telephone, by coming to the gate, or beforehand at the office."""
+CONFIRMED = ("phone", "present", "expected", "app")
+"""How the host said yes: by telephone, by coming to the gate, beforehand at the office, or on their own phone."""
 
 UNNAMED = "访客"
 """A guest need not give a name: the host answers for them."""
@@ -37,7 +37,7 @@ class GateGuests:
     def register(self, trusted: Trusted, shift: Shift, unit: str, minutes: int, confirmed: str) -> Slip:
         """A visitor of a unit from now on, confirmed by the host; the guard's name is with it in the log."""
         if confirmed not in CONFIRMED:
-            raise Invalid("Say how the host agreed: phone, present or expected.", field="confirmed")
+            raise Invalid("Say how the host agreed: phone, present, expected or app.", field="confirmed")
         if not 1 <= minutes <= LONGEST_MIN:
             raise Invalid("A guest's pass is good for a day at most: the office makes longer ones.", field="minutes")
         now_ms, passes = self.visitors.clock.now_ms(), self.visitors.passes

@@ -106,6 +106,13 @@ class MyPass:
             if held.state.status == "active" and held.state.person is not None:
                 self.passes.end(tx, _owner(held.community, held.state.person), [held], self.clock.now_ms())
 
+    def owner(self, tx: Transaction, asked: Asked, action: bytes) -> Scope:
+        """Who signed this, for what they may see of themselves; raises Forbidden, also when the pass was stopped."""
+        held = self._proved(tx, asked, action)
+        if held.state.status != "active" or held.state.person is None:
+            raise Forbidden(NOT_YOURS)
+        return _owner(held.community, held.state.person)
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _proved(self, tx: Transaction, asked: Asked, action: bytes) -> Held:

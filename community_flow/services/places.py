@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -89,6 +90,18 @@ class Places:
                 scope.account,
             )  # fmt: skip
             self._log(tx, scope, f"{kind}.change", community, entity, sorted(fields))
+
+    def set_telephone(self, scope: Scope, community: str, number: str) -> None:
+        """The office's number, which every gate phone of the community dials; empty for none."""
+        dialled = re.sub(r"[\s()./–-]", "", number)
+        with self.db.write() as tx:
+            self._may(tx, scope, "zone", community)
+
+            def change(state: Community) -> Community:
+                return msgspec.structs.replace(state, telephone=dialled)
+
+            self.registry.amend(tx, community, "community", community, self.clock.now_ms(), change, scope.account)
+            self._log(tx, scope, "community.change", community, community, ["telephone"])
 
     def end(self, scope: Scope, kind: str, community: str, entity: str, from_ms: int | None = None) -> None:
         """A zone, gate or grid that is no more; what happened there stays."""

@@ -233,7 +233,14 @@ def _is_window(start: str = "", end: str = "", days: str = "1234567", *more: str
     return hours and in_order and not more
 
 
+def _check_community(community: Community) -> None:
+    _check_quota(community)
+    if community.telephone and not _TELEPHONE.fullmatch(community.telephone):
+        raise Invalid("A telephone number has 3 to 20 digits, with + in front for abroad.", field="telephone")
+
+
+_TELEPHONE = re.compile(r"\+?[0-9]{3,20}")
 _RULES: dict[str, Callable[[Any], None]] = {
-    "zone": _check_zone, "gate": _check_gate, "community": _check_quota, "household": _check_quota,
+    "zone": _check_zone, "gate": _check_gate, "community": _check_community, "household": _check_quota,
     "rule": lambda rule: check_windows(rule.windows), "pass": lambda state: check_windows(state.windows),
 }  # fmt: skip

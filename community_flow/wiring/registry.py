@@ -77,6 +77,11 @@ def _build(core: Core) -> RegistryParts:
     )  # fmt: skip
 
 
+def my_pass_of(core: Core) -> MyPass:
+    kept = Kept(core.db, core.registry, SqlKept())
+    return MyPass(registry_parts(core).passes, SqlSlips(), kept, core.audit, core.traffic.once)
+
+
 def wire(core: Core, app: Flask) -> None:
     from community_flow.entrypoints import imports, my_pass, passes, people, places, rules, visitors
 
@@ -86,8 +91,7 @@ def wire(core: Core, app: Flask) -> None:
     app.register_blueprint(rules.blueprint(parts.rules, parts.places, core.clock))
     app.register_blueprint(people.blueprint(parts.people, parts.holds, parts.places, pseudonyms))
     app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.slips, parts.places))
-    kept = Kept(core.db, core.registry, SqlKept())
-    mine = MyPass(parts.passes, SqlSlips(), kept, core.audit, core.traffic.once)
+    mine = my_pass_of(core)
     app.register_blueprint(my_pass.blueprint(mine, core.traffic.codes, core.clock))
     app.register_blueprint(imports.blueprint(parts.imports, parts.places))
     app.register_blueprint(visitors.blueprint(parts.visitors, parts.places, parts.passes, qr_modules))

@@ -324,3 +324,15 @@ def held(page: Any, selector: str) -> None:
     page.mouse.down()
     page.wait_for_timeout(1_000)
     page.mouse.up()
+
+
+def on_duty(page: Any, operator: str, pin: str) -> None:
+    page.fill("#sheet input >> nth=0", operator)
+    page.fill("#sheet input >> nth=1", pin)
+    page.click("#sheet .go")
+
+
+def logged(world: World, action: str) -> list[Any]:
+    with world.core.db.read() as tx:
+        rows = world.core.audit.store.latest(tx, MANAGER, before=None, limit=200)
+    return [row for row in rows if row.action == action]

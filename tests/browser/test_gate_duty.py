@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from community_flow.settings import Settings
-from tests.browser.gate_world import MANAGER, World, bound, chromium, decision, film, held, soon, typed, world
+from tests.browser.gate_world import MANAGER, World, bound, decision, held, logged, on_duty, soon, typed
 from tests.browser.walk import axe_faults
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def duty_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("duty")
-    with world(Settings(data_dir=folder / "var"), folder) as made:
-        yield made
-
-
-@pytest.fixture
-def gate(chromium_path: str, tmp_path: Path) -> Iterator[Any]:
-    with chromium(chromium_path, film(tmp_path / "blank.mjpeg", [(None, 0.5)])) as context:
-        yield context
-
-
-def on_duty(page: Any, operator: str, pin: str) -> None:
-    page.fill("#sheet input >> nth=0", operator)
-    page.fill("#sheet input >> nth=1", pin)
-    page.click("#sheet .go")
 
 
 def digits(page: Any, *keys: str) -> None:
@@ -39,18 +17,12 @@ def digits(page: Any, *keys: str) -> None:
         page.click("#sheet .pad button:last-child" if key == "next" else f"#sheet .pad button:text-is('{key}')")
 
 
-def logged(world: World, action: str) -> list[Any]:
-    with world.core.db.read() as tx:
-        rows = world.core.audit.store.latest(tx, MANAGER, before=None, limit=200)
-    return [row for row in rows if row.action == action]
-
-
-def test_in_an_emergency_everyone_passes_and_it_is_known_who_said_so(duty_world: World, gate: Any) -> None:
-    duty_world.person("关应急")
-    card = duty_world.card("关应急")
-    duty_world.parts.passes.revoke(MANAGER, duty_world.pass_id("关应急"))
-    first, second = duty_world.guard("4821"), duty_world.guard("9137")
-    page = bound(gate, duty_world, duty_world.phone("west"))
+def test_in_an_emergency_everyone_passes_and_it_is_known_who_said_so(gate_world: World, gate: Any) -> None:
+    gate_world.person("关应急")
+    card = gate_world.card("关应急")
+    gate_world.parts.passes.revoke(MANAGER, gate_world.pass_id("关应急"))
+    first, second = gate_world.guard("4821"), gate_world.guard("9137")
+    page = bound(gate, gate_world, gate_world.phone("west"))
     page.click("#tile-more")
     page.click("#sheet .plain:has-text('let everyone pass')")
     held(page, "#sheet .go")
@@ -70,21 +42,21 @@ def test_in_an_emergency_everyone_passes_and_it_is_known_who_said_so(duty_world:
     held(page, "#end-emergency")
     on_duty(page, second, "9137")
     page.wait_for_selector("#emergency", state="hidden")
-    rows = duty_world.until("/v1/passages", lambda rows: sum(row["gate"] == "west" for row in rows) >= 3)
+    rows = gate_world.until("/v1/passages", lambda rows: sum(row["gate"] == "west" for row in rows) >= 3)
     west = [row for row in rows if row["gate"] == "west"]
     assert sorted(row["kind"] for row in west) == ["scan", "visitor", "visitor"]
     assert [row["reason"] for row in west if row["kind"] == "scan"] == ["free_flow"]
     soon(page, "window.gate.desk.emergency.state === null")  # the server knows of the end
-    [begun], [ended] = logged(duty_world, "gate.emergency"), logged(duty_world, "gate.emergency.end")
+    [begun], [ended] = logged(gate_world, "gate.emergency"), logged(gate_world, "gate.emergency.end")
     assert (begun.detail["operator"], ended.detail["operator"], ended.detail["counted"]) == (first, second, 2)
     assert not faults
 
 
-def test_an_emergency_begun_at_one_phone_is_heard_by_the_other(duty_world: World, gate: Any) -> None:
-    operator = duty_world.guard("5310")
-    page = bound(gate, duty_world, duty_world.phone("clinic-door"))
+def test_an_emergency_begun_at_one_phone_is_heard_by_the_other(gate_world: World, gate: Any) -> None:
+    operator = gate_world.guard("5310")
+    page = bound(gate, gate_world, gate_world.phone("clinic-door"))
     with_other = gate.browser.new_context()
-    other = bound(with_other, duty_world, duty_world.phone("clinic-door"))
+    other = bound(with_other, gate_world, gate_world.phone("clinic-door"))
     page.evaluate("(who) => window.gate.desk.emergency.begin('clinic-door', who, Date.now())", operator)
     other.wait_for_selector("#emergency:not([hidden])", timeout=20_000)
     assert operator in other.inner_text("#emergency-say")
@@ -92,13 +64,13 @@ def test_an_emergency_begun_at_one_phone_is_heard_by_the_other(duty_world: World
     page.wait_for_selector("#emergency", state="hidden", timeout=20_000)
 
 
-def test_a_roll_call_names_who_is_inside_and_is_ticked_off(duty_world: World, gate: Any) -> None:
-    duty_world.person("汤点名", unit="8-1-101")
-    card, operator = duty_world.card("汤点名"), duty_world.guard("6402")
-    page = bound(gate, duty_world, duty_world.phone())
+def test_a_roll_call_names_who_is_inside_and_is_ticked_off(gate_world: World, gate: Any) -> None:
+    gate_world.person("汤点名", unit="8-1-101")
+    card, operator = gate_world.card("汤点名"), gate_world.guard("6402")
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "allow"
-    duty_world.until(f"/v1/visits?person={duty_world.people['汤点名']}", bool)
+    gate_world.until(f"/v1/visits?person={gate_world.people['汤点名']}", bool)
     page.wait_for_selector("#result", state="hidden")
     page.click("#tile-more")
     page.click("#sheet .plain:has-text('Roll call')")
@@ -111,17 +83,17 @@ def test_a_roll_call_names_who_is_inside_and_is_ticked_off(duty_world: World, ga
     page.click("#sheet .tick:has-text('汤点名')")
     assert page.get_attribute("#sheet .tick:has-text('汤点名')", "aria-checked") == "true"
     assert page.inner_text("#sheet .say").startswith("1 of ")
-    rows = logged(duty_world, "gate.rollcall")
-    assert duty_world.people["汤点名"] in {row.person for row in rows}
+    rows = logged(gate_world, "gate.rollcall")
+    assert gate_world.people["汤点名"] in {row.person for row in rows}
     assert not faults
     # Names are on the screen and nowhere else; ticks are there again after a reload.
-    assert page.evaluate("window.gate.store.secret('roll').then((kept) => kept.found.length)") == 1
+    assert page.evaluate("window.gate.store.secret('roll').then((kept) => kept.ticks.length)") == 1
 
 
-def test_a_guest_comes_in_with_the_hosts_word_and_leaves_with_the_slip(duty_world: World, gate: Any) -> None:
-    duty_world.person("方房东", unit="7-3-1102")
-    operator = duty_world.guard("7715")
-    page = bound(gate, duty_world, duty_world.phone())
+def test_a_guest_comes_in_with_the_hosts_word_and_leaves_with_the_slip(gate_world: World, gate: Any) -> None:
+    gate_world.person("方房东", unit="7-3-1102")
+    operator = gate_world.guard("7715")
+    page = bound(gate, gate_world, gate_world.phone())
     page.click("#tile-more")
     page.click("#sheet .plain:has-text('Go on duty')")
     on_duty(page, operator, "7715")
@@ -139,7 +111,7 @@ def test_a_guest_comes_in_with_the_hosts_word_and_leaves_with_the_slip(duty_worl
     faults += [f"slip: {fault}" for fault in axe_faults(page)]
     slip = page.evaluate("window.gate.desk.entries[0].content.pass")
     page.click("#sheet .go")
-    visitors = duty_world.until(
+    visitors = gate_world.until(
         "/v1/visitors?community=garden", lambda rows: any(row["state"] == "inside" for row in rows)
     )
     assert len(visitors) == 1
@@ -152,15 +124,15 @@ def test_a_guest_comes_in_with_the_hosts_word_and_leaves_with_the_slip(duty_worl
     assert decision(page) in ("allow", "check")
     if decision(page) == "check":  # the list with the new pass comes within five seconds
         page.click("#result .act.second")
-    duty_world.until("/v1/visitors?community=garden", lambda rows: all(row["state"] != "inside" for row in rows))
+    gate_world.until("/v1/visitors?community=garden", lambda rows: all(row["state"] != "inside" for row in rows))
     assert not faults
 
 
-def test_the_full_name_shows_while_it_is_held_on_duty_and_is_on_record(duty_world: World, gate: Any) -> None:
-    duty_world.person("司马全名")
-    card, operator = duty_world.card("司马全名"), duty_world.guard("8846")
-    duty_world.parts.passes.revoke(MANAGER, duty_world.pass_id("司马全名"))
-    page = bound(gate, duty_world, duty_world.phone())
+def test_the_full_name_shows_while_it_is_held_on_duty_and_is_on_record(gate_world: World, gate: Any) -> None:
+    gate_world.person("司马全名")
+    card, operator = gate_world.card("司马全名"), gate_world.guard("8846")
+    gate_world.parts.passes.revoke(MANAGER, gate_world.pass_id("司马全名"))
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "stop"
     name = "#result .card h3 button"
@@ -182,11 +154,11 @@ def test_the_full_name_shows_while_it_is_held_on_duty_and_is_on_record(duty_worl
     page.wait_for_selector(f"{name}:has-text('司马全名')")
     page.mouse.up()
     page.wait_for_selector(f"{name}:not(:has-text('司马全名'))")
-    assert {row.person for row in logged(duty_world, "gate.name")} == {duty_world.people["司马全名"]}
+    assert {row.person for row in logged(gate_world, "gate.name")} == {gate_world.people["司马全名"]}
 
 
-def test_a_line_of_paper_is_entered_with_its_own_time(duty_world: World, gate: Any) -> None:
-    page = bound(gate, duty_world, duty_world.phone())
+def test_a_line_of_paper_is_entered_with_its_own_time(gate_world: World, gate: Any) -> None:
+    page = bound(gate, gate_world, gate_world.phone())
     page.click("#tile-more")
     page.click("#sheet .plain:has-text('Paper')")
     digits(page, "5", "next", "2", "next", "4", "0", "1")
@@ -197,7 +169,7 @@ def test_a_line_of_paper_is_entered_with_its_own_time(duty_world: World, gate: A
     page.fill("#sheet input[type=datetime-local]", text)
     faults = axe_faults(page)
     page.click("#sheet .go")
-    duty_world.until(
+    gate_world.until(
         "/v1/passages", lambda rows: any(row["at_ms"] == wanted and row["method"] == "manual" for row in rows)
     )
     assert not faults

@@ -4,6 +4,7 @@ import { fromText } from "../scanner/bytes.js";
 import { $, h } from "../scanner/dom.js";
 import { draw } from "../scanner/qr.js";
 import { Answer } from "./answer.js";
+import { guestBox, watch } from "./guests.js";
 import { codeAt, keep, kept, newKey, publicText, question } from "./key.js";
 import { language, moment, otherLanguage, t } from "./text.js";
 
@@ -21,6 +22,7 @@ async function start() {
   document.addEventListener("visibilitychange", () => document.hidden || redraw());
   if (isSecureContext && !inWeChat()) mine = (await kept("mine")) ?? null;
   show();
+  watch(ask);
   if (mine) learn().catch(() => null); // without network the pass works as it is
 }
 
@@ -86,7 +88,7 @@ function passing() {
   const line = h("span.left", { id: "line" });
   const pass = h("section.pass", {}, code, h("strong", {}, mine.name), h("p", {}, mine.place), line, h("p.muted", {}, t("redrawn")), clock);
   setTimeout(state);
-  return [pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), h("section", { id: "about" }, lookButton()), h("section", {}, h("p.muted", {}, t("lost")), endButton())];
+  return [guestBox(), pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), h("section", { id: "about" }, lookButton()), h("section", {}, h("p.muted", {}, t("lost")), endButton())];
 }
 
 function state() {

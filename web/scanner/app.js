@@ -20,6 +20,8 @@ import { Wedge } from "./wedge.js";
 // Once in a phone's life, so not among what each start fetches.
 const setup = () => import("./setup.js");
 
+const TICKS_MS = 2_000;
+
 const theme = localStorage.getItem("theme");
 if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 // What it keeps is what has just been fetched, so it comes last: a first visit is over a weak network.
@@ -56,6 +58,7 @@ async function main() {
     ready.draw();
   }
   link.start();
+  link.every(TICKS_MS, () => desk.duty.shareTicks());
   document.body.dataset.view = "ready";
   performance.mark("gate-ready");
   await camera.wake();

@@ -8,7 +8,8 @@ import { language, named, t } from "./text.js";
 // Only when somebody opens one: the first start is over a weak network. The service worker keeps it for later.
 const sheets = () => import("./duty_sheets.js");
 
-const ROLL_MS = 12 * 3_600_000;
+const ASK_MS = 3 * 60_000;
+const LOOK_MS = 1_000;
 
 export class Duty {
   constructor(desk) {
@@ -54,36 +55,42 @@ export class Duty {
     if (!wanted || !(await this.answers(t("roll_pin"), true))) return;
     try {
       const call = await this.link.call("/v1/device/rollcall", { session: this.guard.session, ...wanted });
-      await (await sheets()).rollCall(call, Object.fromEntries(zones), await this.ticks(wanted.zone));
+      await this.tickOff(call, Object.fromEntries(zones), this.guard.operator);
     } catch (error) {
       this.desk.broke(error);
     }
   }
 
-  /** Who was found already: keys that mean nothing elsewhere, kept so that a reload does not lose them. */
-  async ticks(zone) {
-    const kept = await this.store.secret("roll");
-    const fresh = kept?.zone === zone && Date.now() - kept.at_ms < ROLL_MS;
-    const found = new Set(fresh ? kept.found : []);
-    const keep = () => this.store.keepSecret("roll", { zone, at_ms: Date.now(), found: [...found] });
-    return { has: (key) => found.has(key), turn: (key) => (found.delete(key) || found.add(key), keep()) };
+  async tickOff(call, zones, operator) {
+    const { Roll } = await import("./roll.js");
+    const roll = (this.roll = await Roll.open(this.link, call.zone));
+    await roll.sync().catch(() => null); // the names are here; ticks of others come when the line is back
+    await (await sheets()).rollCall(call, zones, roll, (key) => roll.turn(key, this.guard.operator ?? operator, this.desk.now()));
+    roll.open = false;
+  }
+
+  /** Every two seconds: ticks of a roll call that is open, or that was closed before everything was told. */
+  async shareTicks() {
+    this.roll ??= (await this.store.secret("roll"))?.pending?.length ? await (await import("./roll.js")).Roll.open(this.link) : null;
+    await this.roll?.sync();
   }
 
   // ---- guests ---------------------------------------------------------------------------------------------------------
 
   async guest() {
-    const wanted = await (await sheets()).guest();
+    const byPhone = this.link.online && this.guard.session ? (...about) => this.askHost(...about) : null;
+    const wanted = await (await sheets()).guest(byPhone);
     if (!wanted) return;
-    const { confirmed, ...visitor } = wanted;
+    const { confirmed, ask, ...visitor } = wanted;
     const note = `host: ${confirmed}`;
     if (confirmed === "no") return this.desk.visitor({ ...visitor, class: "guest", passed: false, note });
     if (!this.link.online || !this.guard.session) return this.desk.visitor({ ...visitor, class: "guest", note });
-    await this.withSlip(visitor, confirmed, note);
+    await this.withSlip(visitor, { confirmed, ask }, note);
   }
 
-  async withSlip({ unit, party, valid_min: minutes }, confirmed, note) {
+  async withSlip({ unit, party, valid_min: minutes }, host, note) {
     try {
-      const slip = await this.link.call("/v1/device/guest", { session: this.guard.session, unit, minutes, confirmed });
+      const slip = await this.link.call("/v1/device/guest", { session: this.guard.session, unit, minutes, ...host });
       const record = { name: t("guest"), type: "visitor", unit };
       this.desk.companions = party - 1;
       await this.desk.show({ decision: say("ok_in"), record, lid: null, method: "card", content: { pass: slip.pass, note }, direction: "in" });
@@ -92,6 +99,24 @@ export class Duty {
     } catch (error) {
       this.desk.broke(error);
     }
+  }
+
+  /** {ask, answer} once somebody of the household has answered on a phone; null when nobody does. */
+  async askHost({ unit, party }, say, wanted) {
+    try {
+      const { ask, phones } = await this.link.call("/v1/device/guest/ask", { session: this.guard.session, unit, party });
+      if (!phones) return say(t("host_no_phone")), null;
+      say(t("host_asked", { n: phones }));
+      for (const until = Date.now() + ASK_MS; wanted() && Date.now() < until; await new Promise((resolve) => setTimeout(resolve, LOOK_MS))) {
+        const { answer } = await this.link.call(`/v1/device/guest/ask/${ask}`).catch(() => ({}));
+        this.guard.touched();
+        if (answer) return { ask, answer };
+      }
+      say(t("host_silent"));
+    } catch (error) {
+      say(error.message);
+    }
+    return null;
   }
 
   // ---- names, notes, paper --------------------------------------------------------------------------------------------
@@ -109,7 +134,7 @@ export class Duty {
   }
 
   async call() {
-    return (await sheets()).call();
+    return (await sheets()).call(this.list.site?.telephone);
   }
 
   /** What stood on paper: entered as said, at the time it happened, settled by the office. */

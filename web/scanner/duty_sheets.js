@@ -1,5 +1,6 @@
 // Sheets for a guard on duty: emergency, roll call, guests and their slip, notes, the office's number, paper.
 
+import "./duty_text.js";
 import { h, hold, onEnter } from "./dom.js";
 import { choices, open, unitPad } from "./sheets.js";
 import { clockOf, dayOf, t } from "./text.js";
@@ -30,20 +31,25 @@ export function rollCallOf(zones, chosen) {
 }
 
 /** The list by building and unit, to be ticked off and printed. */
-export function rollCall(call, zones, ticks) {
+export function rollCall(call, zones, ticks, tap) {
   const total = h("p.say", { role: "status" });
   const draw = () => {
     const found = call.people.filter((each) => ticks.has(each.key)).length;
     total.replaceChildren(h("strong", {}, t("roll_found", { n: found, all: call.people.length })));
   };
   draw();
+  const shows = [draw];
   const line = (each) => {
-    const box = h("button.tick", { role: "checkbox" }, h("span.box"), h("span.what", {}, each.name, h("small", {}, each.unit ?? "—")));
-    const show = () => box.setAttribute("aria-checked", String(ticks.has(each.key)));
-    box.onclick = () => (ticks.turn(each.key), show(), draw());
+    const by = h("small.by");
+    const box = h("button.tick", { role: "checkbox" }, h("span.box"), h("span.what", {}, each.name, h("small", {}, each.unit ?? "—")), by);
+    const show = () => (box.setAttribute("aria-checked", String(ticks.has(each.key))), (by.textContent = ticks.by(each.key)));
+    box.onclick = () => (tap(each.key), ticks.changed());
+    shows.push(show);
     show();
     return h("li", {}, box);
   };
+  // Another guard's ticks arrive while the list is open.
+  ticks.changed = () => shows.forEach((show) => show());
   const unnamed = call.unnamed ? h("p.wrong", {}, t("roll_unnamed", { n: call.unnamed })) : null;
   return open(t("roll_of", { zone: zones[call.zone] ?? call.zone }), () => [
     total,
@@ -56,7 +62,7 @@ export function rollCall(call, zones, ticks) {
 // ---- guests ------------------------------------------------------------------------------------------------------------
 
 /** {class, unit, party, valid_min, confirmed}: nobody comes in as a guest without the host's word. */
-export function guest() {
+export function guest(ask) {
   const pad = unitPad();
   const wanted = { party: 1, valid_min: 240, confirmed: null };
   return open(t("guest_title"), (finish) => {
@@ -71,16 +77,33 @@ export function guest() {
       wanted.confirmed = each;
       go.textContent = t(each === "no" ? "turn_back" : "let_in");
     };
+    const hosts = choices(CONFIRMED.map((each) => [each, t(`host_${each}`)]), null, answer);
     return [
       ...pad.nodes,
       h("p.label", {}, t("guest_party")),
       choices([1, 2, 3, 4, 5].map((n) => [n, `${n}`]), 1, (n) => (wanted.party = n)),
       choices([60, 240, 1440].map((n) => [n, t(`stay_${n}`)]), 240, (n) => (wanted.valid_min = n)),
       h("p.label", {}, t("guest_host")),
-      choices(CONFIRMED.map((each) => [each, t(`host_${each}`)]), null, answer),
-      wrong, go,
+      ask ? byPhone(ask, () => ({ unit: pad.value(), party: wanted.party }), (said) => (Object.assign(wanted, said), answer(said.confirmed))) : null,
+      hosts, wrong, go,
     ];
   });
+}
+
+/** A button that asks the household on its phones and says how that goes; `heard` is told the answer. */
+function byPhone(ask, about, heard) {
+  const said = h("p.hint", { role: "status" });
+  const go = h("button.plain", { id: "ask-host" }, t("host_ask"));
+  go.onclick = async () => {
+    if (!about().unit) return (said.textContent = t("guest_unit_first"));
+    go.disabled = true;
+    const found = await ask(about(), (words) => (said.textContent = words), () => said.isConnected);
+    go.disabled = false;
+    if (!found) return;
+    said.textContent = t(`host_app_${found.answer}`);
+    heard(found.answer === "yes" ? { confirmed: "app", ask: found.ask } : { confirmed: "no" });
+  };
+  return h("div", {}, go, said);
 }
 
 /** What the guest takes along, as a photo or on paper, and shows on the way out. */
@@ -117,14 +140,11 @@ export function note(before) {
   });
 }
 
-/** The office's number: asked once, kept on this phone. */
-export function call() {
-  const known = localStorage.getItem("gate-office") ?? "";
+/** The office's number, as the community's page has it. */
+export function call(number) {
   return open(t("call"), (finish) => {
-    const number = h("input", { value: known, inputMode: "tel", maxLength: 20, autocomplete: "off", ariaLabel: t("call_number") });
-    const keep = () => (localStorage.setItem("gate-office", number.value.replace(/[^\d+]/g, "")), finish(true));
-    const dial = known ? hold(h("button.go", {}, t("call_hold", { n: known })), () => (location.href = `tel:${known}`)) : null;
-    return [dial, h("label.field", {}, t("call_number"), number), h("button.plain", { onclick: keep }, t("call_keep"))].filter(Boolean);
+    if (!number) return [h("p", {}, t("call_none")), h("button.go", { onclick: () => finish(true) }, t("pin_ok"))];
+    return [hold(h("button.go", {}, t("call_hold", { n: number })), () => ((location.href = `tel:${number}`), finish(true)))];
   });
 }
 

@@ -1,5 +1,6 @@
 // Making this phone a gate phone: with a one-time code, or by somebody who is signed in on it.
 
+import "./setup_text.js";
 import { $, h } from "./dom.js";
 import { language, named, setLanguage, t } from "./text.js";
 

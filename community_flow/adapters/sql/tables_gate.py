@@ -1,8 +1,8 @@
-"""Guards' PINs, who stands at which gate phone, and when everyone was let through a gate."""
+"""Guards' PINs, who stands at which gate phone, emergencies, roll calls, and what hosts were asked."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
 from community_flow.adapters.sql.metadata import Ms, metadata
 
@@ -46,4 +46,36 @@ gate_emergencies = Table(
     # People let through without a pass, as the phone counted them.
     Column("counted", Integer, nullable=False),
     Index(None, "community", "gate"),
+)
+
+roll_ticks = Table(
+    "roll_ticks",
+    metadata,
+    Column("community", Text, primary_key=True),
+    Column("zone", Text, primary_key=True),
+    # Of services/roll_calls.py: the same for a person in each call, and nothing elsewhere.
+    Column("key", Text, primary_key=True),
+    Column("found", Boolean, nullable=False),
+    # When the guard tapped: the latest tap holds, however late it arrives.
+    Column("at_ms", Ms, nullable=False),
+    Column("operator", Text, nullable=False),
+)
+
+guest_asks = Table(
+    "guest_asks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("community", Text, nullable=False),
+    Column("gate", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("household", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("party", Integer, nullable=False),
+    Column("asked_ms", Ms, nullable=False),
+    Column("operator", Text, nullable=False),
+    # yes or no, by whom of the household; null until somebody answers.
+    Column("answer", Text),
+    Column("person", Text),
+    Column("answered_ms", Ms),
+    Index(None, "community", "household"),
 )
