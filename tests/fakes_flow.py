@@ -100,6 +100,7 @@ class FlowKit:
     """The fold over a real store."""
 
     core: Core
+    community: str = "garden"
     flow: Flow = field(init=False)
     reader: SqlPassages = field(default_factory=SqlPassages)
     signals: MemorySignals = field(default_factory=MemorySignals)
@@ -156,7 +157,7 @@ class FlowKit:
 
     def fingerprint(self) -> dict[str, tuple[int, str]]:
         with self.core.db.read() as tx:
-            return self.flow.fingerprint(tx, "garden")
+            return self.flow.fingerprint(tx, self.community)
 
     def scope(self) -> Scope:
-        return Scope.system({"garden"})
+        return Scope.system({self.community})
