@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from community_flow.domain.errors import Invalid
 from community_flow.domain.residents import (
     Field,
     Resident,
+    clean_card,
     clean_name,
     clean_note,
     clean_phone,
@@ -54,6 +55,9 @@ HEADINGS: dict[Field, tuple[str, ...]] = {
     "entrance": ("单元", "单元号", "门", "entrance", "staircase"),
     "room": ("房号", "房间", "室", "室号", "房间号", "room", "flat", "apartment"),
     "type": ("类型", "人员类型", "人员类别", "类别", "身份", "type", "kind"),
+    "card": (
+        "卡号", "ic卡", "ic卡号", "门禁卡", "门禁卡号", "门卡", "card", "cardnumber", "iccard", "iccardnumber",
+    ),
     "note": ("备注", "说明", "note", "notes", "remark", "remarks"),
 }  # fmt: skip
 HEADING_ROWS = 10
@@ -67,6 +71,7 @@ NO_NAME = "Choose the column that holds the names."
 NO_ADDRESS = "Choose the column that holds the address, or those with building and room."
 TOO_MANY = "The file has over 20,000 rows: send it in parts."
 TWICE = "The same name and unit stands in row %(row)s with another telephone number: keep one, or tell them apart."
+CARD_TWICE = "The card number stands in row %(row)s too: a card opens for one person."
 ONLY_HEADING = "There is a heading and no row under it: fill in the people and send the file again."
 
 
@@ -97,6 +102,8 @@ class Read:
     faults: tuple[Fault, ...]
     samples: int
     blank: int
+    cards: Mapping[int, str]
+    """The number of the IC card of a resident, by line; never a part of the resident, because it is not kept."""
 
 
 def table_of(rows: Sequence[Sequence[str]]) -> Table:
@@ -142,6 +149,7 @@ def read(table: Table, mapping: Sequence[Field | None]) -> Read:
     residents: dict[tuple[str, str], tuple[int, Resident]] = {}
     found: list[tuple[int, Resident]] = []
     faults: list[Fault] = []
+    cards: dict[str, int] = {}
     samples = blank = 0
     for line, row in enumerate(table.rows, table.first_line):
         values = {field: cell for field, cell in zip(mapping, row, strict=True) if field}
@@ -152,11 +160,14 @@ def read(table: Table, mapping: Sequence[Field | None]) -> Read:
         else:
             try:
                 resident = _distinct(read_row(values), residents, line)
+                number = _card(values, cards)
             except Invalid as wrong:
                 faults.append(Fault(line, wrong.field, wrong.remedy, wrong.values))
             else:
                 found.append((line, resident))
-    return Read(tuple(found), tuple(faults), samples, blank)
+                if number:
+                    cards[number] = line
+    return Read(tuple(found), tuple(faults), samples, blank, {line: number for number, line in cards.items()})
 
 
 def read_row(values: dict[Field, str]) -> Resident:
@@ -174,6 +185,15 @@ def read_row(values: dict[Field, str]) -> Resident:
         type=clean_type(values.get("type", "")),
         note=clean_note(values.get("note", "")) or "",
     )
+
+
+def _card(values: Mapping[Field, str], before: Mapping[str, int]) -> str:
+    """One card is one row's."""
+    refuse_rounded(values.get("card", ""), "card")
+    number = clean_card(values.get("card", ""))
+    if number in before:
+        raise Invalid(CARD_TWICE, field="card", row=before[number])
+    return number
 
 
 def _distinct(resident: Resident, seen: dict[tuple[str, str], tuple[int, Resident]], line: int) -> Resident:

@@ -9,9 +9,10 @@ from typing import Literal, get_args
 import msgspec
 
 from community_flow.domain.errors import Invalid
+from community_flow.domain.passes import normal_tag
 from community_flow.domain.places import PassType
 
-Field = Literal["name", "phone", "address", "building", "entrance", "room", "type", "note"]
+Field = Literal["name", "phone", "address", "building", "entrance", "room", "type", "note", "card"]
 FIELDS: tuple[Field, ...] = get_args(Field)
 """Everything an import may bring; `address` is one column, or the three after it."""
 
@@ -41,6 +42,7 @@ MOBILE_BAD = "The mobile number %(text)s does not have 11 digits: look it up aga
 TYPE_BAD = "The type %(text)s is not known: resident, frequent, visitor, carer, worker."
 NOTE_BAD = "A note has 200 characters at most: shorten it."
 
+CARD_BAD = "The card number %(text)s cannot be right: give 4 to 32 digits or letters, or leave it empty."
 IDENTITY_MARK = "******************"
 
 _ROUNDED = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?E\+?[0-9]{1,3}", re.IGNORECASE)
@@ -61,6 +63,16 @@ TYPES: dict[str, PassType] = {
     **dict.fromkeys(("护工", "保姆", "照护", "家政", "护理", "carer"), "carer"),
     **dict.fromkeys(("工作人员", "物业", "员工", "保安", "保洁", "worker", "staff"), "worker"),
 }
+
+
+def clean_card(text: str) -> str:
+    """The number of an IC card as a reader types it; raises Invalid."""
+    if not text.strip():
+        return ""
+    try:
+        return normal_tag(unicodedata.normalize("NFKC", text))
+    except ValueError:
+        raise Invalid(CARD_BAD, field="card", text=text) from None
 
 
 def clean_name(text: str) -> str:

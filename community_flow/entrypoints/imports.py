@@ -29,6 +29,7 @@ FIELD_NAMES = {
     "room": lazy_gettext("Room"),
     "type": lazy_gettext("Kind of person"),
     "note": lazy_gettext("Note"),
+    "card": lazy_gettext("Number of an IC card they have"),
 }
 FATES = {
     "added": (lazy_gettext("new"), "green"),
@@ -38,12 +39,12 @@ FATES = {
 }
 TEMPLATES = {
     "zh": (
-        ("姓名", "电话", "地址", "类型", "备注"),
-        (("示例：林晓梅（此行不导入）", "13800138000", "7号楼3单元1102", "居民", "轮椅"),),
+        ("姓名", "电话", "地址", "类型", "备注", "IC卡号"),
+        (("示例：林晓梅（此行不导入）", "13800138000", "7号楼3单元1102", "居民", "轮椅", ""),),
     ),
     "en": (
-        ("Name", "Phone", "Address", "Type", "Note"),
-        (("Example: Lin Xiaomei (this row is skipped)", "13800138000", "7-3-1102", "resident", "wheelchair"),),
+        ("Name", "Phone", "Address", "Type", "Note", "IC card"),
+        (("Example: Lin Xiaomei (this row is skipped)", "13800138000", "7-3-1102", "resident", "wheelchair", ""),),
     ),
 }
 

@@ -6,7 +6,7 @@ Sending the same file again changes nothing: people are recognised by unit and n
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -20,6 +20,7 @@ from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.audit import Look
 from community_flow.ports.imports import Counts, Upload, UploadStore
 from community_flow.ports.people import Found, Wanted
+from community_flow.services.passes import TAKEN
 from community_flow.services.people import People, buildings
 from community_flow.services.places import Places
 
@@ -113,11 +114,13 @@ class Imports:
                 )
             chunk = read.residents[found.kept : found.kept + size]
             decisions = self._decide(tx, found.community, chunk)
-            self._keep(tx, scope, found.community, decisions)
+            persons = self._keep(tx, scope, found.community, decisions)
+            refused = self._bind(tx, scope, found.community, decisions, persons, read)
             kept = found.kept + len(chunk)
             done = kept >= len(read.residents)
             after = replace(
-                found, kept=kept, state="done" if done else "running", counts=_added(found.counts, read, decisions),
+                found, kept=kept, state="done" if done else "running", faults=(*found.faults, *refused),
+                counts=_added(found.counts, read, decisions),
             )  # fmt: skip
             after = _only_faults(after, read) if done else after
             self.store.save(tx, after)
@@ -159,13 +162,26 @@ class Imports:
             decisions.append(Decision(line, resident, fate, before))
         return decisions
 
-    def _keep(self, tx: Transaction, scope: Scope, community: str, decisions: Sequence[Decision]) -> None:
-        new = [each.resident for each in decisions if each.fate == "added"]
-        if new:
-            self.people.add_in(tx, scope, community, new)
+    def _keep(self, tx: Transaction, scope: Scope, community: str, decisions: Sequence[Decision]) -> dict[int, str]:
+        """The person of each row by its line."""
+        added = [each for each in decisions if each.fate == "added"]
+        new = self.people.add_in(tx, scope, community, [each.resident for each in added]) if added else []
         for each in decisions:
             if each.known and each.fate in ("changed", "moved"):
                 self.people.update_in(tx, scope, each.known, each.resident)
+        known = {_who(each): each.known.person for each in decisions if each.known}
+        known |= {_who(each): person for each, person in zip(added, new, strict=True)}
+        return {each.line: known[_who(each)] for each in decisions}
+
+    def _bind(
+        self, tx: Transaction, scope: Scope, community: str, decisions: Sequence[Decision], persons: Mapping[int, str],
+        read: Read,
+    ) -> list[Fault]:  # fmt: skip
+        """Let the IC cards of these rows stand for their people; a card that is somebody else's is to be corrected."""
+        rows = [each for each in decisions if each.line in read.cards and each.line in persons]
+        tags = [(persons[each.line], each.resident.type, read.cards[each.line]) for each in rows]
+        refused = self.people.passes.bind_tags_in(tx, scope, community, tags)
+        return [Fault(rows[at].line, "card", TAKEN, {}) for at in refused]
 
     def _missing_buildings(self, tx: Transaction, community: str, read: Read) -> list[str]:
         known = buildings(self.people.registry.zones(tx, Scope.system({community})))
@@ -196,6 +212,10 @@ def _fate(resident: Resident, here: Found | None, before: Found | None, *, repea
     return "changed" if differs else "same"
 
 
+def _who(decision: Decision) -> tuple[str, str]:
+    return decision.resident.unit, decision.resident.name
+
+
 def _once(mapping: Sequence[Field | None]) -> tuple[Field | None, ...]:
     """A field that was chosen twice stays where it was chosen first."""
     return tuple(None if field in mapping[:at] else field for at, field in enumerate(mapping))
@@ -218,7 +238,8 @@ def _added(counts: Counts, read: Read, decisions: Sequence[Decision]) -> Counts:
 
 def _only_faults(upload: Upload, read: Read) -> Upload:
     """What was kept is in the registry now; only the rows to be corrected stay, until the day is over."""
-    lines = {fault.line for fault in read.faults}
+    faults = sorted((*read.faults, *upload.faults), key=lambda fault: fault.line)
+    lines = {fault.line for fault in faults}
     first = upload.table.first_line
     rows = tuple(row if line in lines else ("",) * len(row) for line, row in enumerate(upload.table.rows, first))
-    return replace(upload, table=Table(upload.table.heading, rows, first), faults=read.faults)
+    return replace(upload, table=Table(upload.table.heading, rows, first), faults=tuple(faults))

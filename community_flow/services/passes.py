@@ -28,6 +28,9 @@ CODE_BYTES = 8
 DAY_MS = 86_400_000
 
 
+TAKEN = "This IC card belongs to somebody: revoke it there, or hand it over from a date."
+
+
 @dataclass(frozen=True, kw_only=True)
 class CardWanted:
     """A card for somebody; without ``until_ms`` it lasts two years."""
@@ -114,20 +117,36 @@ class Passes:
         """Let an IC card that somebody already has stand for them; its number is not kept. Gives the pass id."""
         with self.db.write() as tx:
             community, state = self._holder(tx, scope, person)
-            ref = self._tag_ref(tx, community, tag)
-            pass_id, now_ms = cf1.tag_id(ref), self.clock.now_ms()
-            known = self.store.of_ids(tx, Scope.system({community}), [pass_id])
-            if known:
-                self._refuse_taken(tx, community, pass_id)
-            row = PassRow(
-                community=community, pass_id=pass_id, ref=ref, sealed_handle=None, public_key=None, short_code=None,
-                issued_ms=now_ms, changed_ms=now_ms,
-            )  # fmt: skip
-            self.store.add(tx, [row])
-            data = Pass(person=person, kind="tag", type=state.type, from_ms=now_ms)
-            self.registry.record(tx, [Change(community, "pass", pass_id, now_ms, data)], scope.account)
-            self.store.changed(tx, [pass_id], now_ms)
-            self._log(tx, scope, community, "pass.tag", [Issued(pass_id, person, b"", "")])
+            made = self._bind(tx, scope, community, person, state.type, tag)
+            if made is None:
+                raise Conflict(TAKEN, field="tag")
+        return made
+
+    def bind_tags_in(
+        self, tx: Transaction, scope: Scope, community: str, tags: Sequence[tuple[str, PassType, str]]
+    ) -> list[int]:
+        """Many IC cards as (person, type, number). Gives the places of those that belong to somebody else."""
+        return [at for at, tag in enumerate(tags) if self._bind(tx, scope, community, *tag) is None]
+
+    def _bind(
+        self, tx: Transaction, scope: Scope, community: str, person: str, type_: PassType, tag: str
+    ) -> str | None:
+        """The pass id of a card that is now this person's; None where it is somebody else's."""
+        ref, now_ms = self._tag_ref(tx, community, tag), self.clock.now_ms()
+        pass_id, whole = cf1.tag_id(ref), Scope.system({community})
+        if self.store.of_ids(tx, whole, [pass_id]):
+            _, known = self.registry.one(tx, whole, "pass", pass_id)
+            if known.status == "active":
+                return pass_id if known.person == person else None
+        row = PassRow(
+            community=community, pass_id=pass_id, ref=ref, sealed_handle=None, public_key=None, short_code=None,
+            issued_ms=now_ms, changed_ms=now_ms,
+        )  # fmt: skip
+        self.store.add(tx, [row])
+        data = Pass(person=person, kind="tag", type=type_, from_ms=now_ms)
+        self.registry.record(tx, [Change(community, "pass", pass_id, now_ms, data)], scope.account)
+        self.store.changed(tx, [pass_id], now_ms)
+        self._log(tx, scope, community, "pass.tag", [Issued(pass_id, person, b"", "")])
         return pass_id
 
     # --- changing ------------------------------------------------------------------------------------------------
@@ -274,13 +293,6 @@ class Passes:
             raise Invalid(
                 "A card number has 4 to 32 digits or letters: hold the card to the reader.", field="tag"
             ) from error
-
-    def _refuse_taken(self, tx: Transaction, community: str, pass_id: str) -> None:
-        _, state = self.registry.one(tx, Scope.system({community}), "pass", pass_id)
-        if state.status == "active":
-            raise Conflict(
-                "This IC card belongs to somebody: revoke it there, or hand it over from a date.", field="tag"
-            )
 
     def _community(self, tx: Transaction, community: str) -> Community:
         found: Community = self.registry.one(tx, Scope.system({community}), "community", community)[1]

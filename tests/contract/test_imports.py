@@ -117,3 +117,38 @@ def test_ten_thousand_rows_in_one_go(parts: Parts) -> None:
     assert upload.counts.added >= 9_999
     print(f"10,000 rows in {took_s:.1f} s")
     assert took_s < 60, f"{took_s:.1f} s"  # bar 20 s on an idle machine; tests share it
+
+
+CARDS = """姓名,地址,IC卡号
+林晓梅,1-1-101,04A2-1F33
+林晓梅,1-1-101,04A21F34
+王五,7-3-1102,0412345678
+周六,7-3-1103,04a21f33
+坏的,1-1-102,门卡7
+"""
+
+
+def test_an_import_binds_the_ic_cards_that_people_have_and_never_keeps_their_numbers(parts: Parts) -> None:
+    done = send(parts, CARDS)
+    assert (done.counts.added, done.counts.same, done.counts.faulty) == (2, 1, 2)
+    assert [(fault.line, fault.field) for fault in done.faults] == [(5, "card"), (6, "card")]
+    with parts.people.db.read() as tx:
+        people = {each.row.name: each.person for each in parts.people.store.find(tx, MANAGER, Wanted()) if each.row}
+        held = parts.passes.of_persons(tx, MANAGER, sorted(people.values()))
+    assert sorted((each.state.person == people["林晓梅"], each.state.kind) for each in held) == [
+        (False, "tag"), (True, "tag"), (True, "tag"),
+    ]  # fmt: skip
+    assert parts.passes.bind_tag(MANAGER, people["王五"], "0412345678") in {each.pass_id for each in held}
+    again = send(parts, "\n".join(CARDS.splitlines()[:4]))
+    assert (again.counts.same, again.faults) == (3, ())
+    with parts.people.db.read() as tx:
+        assert len(parts.passes.of_persons(tx, MANAGER, sorted(people.values()))) == 3
+
+
+@pytest.mark.parametrize("size", [1, 200])
+def test_an_ic_card_of_somebody_else_comes_back_to_be_corrected_and_the_person_is_kept(parts: Parts, size: int) -> None:
+    send(parts, "姓名,地址,门禁卡号\n林晓梅,1-1-101,04A21F33\n")
+    done = send(parts, "姓名,地址,门禁卡号\n赵七,1-1-103,04A21F33\n钱八,1-1-104,04A21F99\n", size)
+    assert (done.counts.added, [fault.line for fault in done.faults]) == (2, [2])
+    table, faults = parts.imports.faults(MANAGER, done.id)
+    assert [table.rows[fault.line - table.first_line] for fault in faults] == [("赵七", "1-1-103", "04A21F33")]
