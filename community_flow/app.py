@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gc
+import string
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
+from a2wsgi import WSGIMiddleware
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
 from community_flow.adapters.parent import end_with_parent
 from community_flow.entrypoints.access import guard_app, public
+from community_flow.entrypoints.ingest_loop import Receive, ReportsDesk, Scope, Send
 from community_flow.entrypoints.languages import speak
 from community_flow.entrypoints.measuring import measure, measured
 from community_flow.entrypoints.problems import translate_errors
@@ -104,6 +108,41 @@ def start_background(app: Flask) -> None:
     core.traffic.meter.share(core.settings.data_dir / FIGURES_FOLDER, "web")
     for start in core.background:
         start()
+
+
+THREADS = 128
+"""More than services/lanes.py lets devices have at once, so that a page always finds one."""
+
+
+def on_event_loop(app: Flask) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The same application for a server with an event loop: small bodies of reports are taken there, all else goes to
+    Flask in threads."""
+    desk: ReportsDesk = app.extensions["flow"].parts["desk"]
+    pages: Any = WSGIMiddleware(_with_body_to_its_end(app), workers=THREADS)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and desk.takes(scope):
+            await desk(scope, receive, send)
+        else:
+            await pages(_in_ascii(scope), receive, send)
+
+    return answer
+
+
+def _with_body_to_its_end(app: Flask) -> Any:
+    """What comes in chunks has no length: the server says itself where it ends."""
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        environ["wsgi.input_terminated"] = True
+        return app(environ, start_response)
+
+    return answer
+
+
+def _in_ascii(scope: Scope) -> Scope:
+    """An address is ASCII; whoever sends other bytes is read as if they had been spelled out."""
+    query: bytes = scope.get("query_string", b"")
+    return scope if query.isascii() else {**scope, "query_string": quote(query, safe=string.punctuation).encode()}
 
 
 SWITCH_S = 0.0005

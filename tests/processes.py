@@ -40,11 +40,12 @@ def family(root: int) -> list[int]:
 
 
 def processes_of(group: int) -> list[int]:
-    """Every process of a group that a test started (the server and its workers)."""
+    """Every process of a group that a test started (the server and its workers), without what Python starts beside
+    them to clean up."""
     found = []
     for pid in everybody():
-        with suppress(ProcessLookupError):
-            if os.getpgid(pid) == group:
+        with suppress(ProcessLookupError, FileNotFoundError):
+            if os.getpgid(pid) == group and b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
     return found
 

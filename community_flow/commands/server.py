@@ -21,8 +21,12 @@ from community_flow.ports.accounts import Account
 from community_flow.settings import BadSetting, Settings
 from community_flow.wiring.core import Core, build_core
 
-THREADS = 128
-"""More than services/lanes.py lets devices have at once, so that a page always finds one."""
+KEEP_ALIVE_S = 75
+"""A phone at a gate that scans once a minute keeps its connection."""
+
+HANGING_S = 60
+"""A worker that does not even answer its supervisor for so long is replaced. Loading a demo on a small box must not
+look like that."""
 
 ENDING_S = 10
 """What a request may still take when the server ends. What was not answered is sent again by the devices."""
@@ -213,29 +217,42 @@ def _shown(host: str) -> str:
 
 
 def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, workers: int) -> None:
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    from community_flow.wiring.logs import SERVER_LOGGERS
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     cert, key = certificate or (None, None)
-    Server(
-        "wsgi:application",
-        address=address[0],
+    config = uvicorn.Config(
+        "wsgi:served",
+        host=address[0],
         port=address[1],
-        interface=Interfaces.WSGI,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
         workers=workers,
-        blocking_threads=THREADS,
         backlog=1024,
-        ssl_cert=cert,
-        ssl_key=key,
-        log_access=False,
-        log_dictconfig=dict(SERVER_LOGGERS),
-        # Its start-up lines are not for the person who starts this; what goes wrong is.
-        log_level=LogLevels.error,
-        # A crashed worker comes back by itself; what it had not answered is sent again by the devices.
-        respawn_failed_workers=True,
-        # A worker that is asked to end while it starts may not hear it; nobody waits for it for ever.
-        workers_kill_timeout=ENDING_S,
-    ).serve()
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+        # Its lines go the same way as ours; those of its start are not for the person who starts this.
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        # Who sits behind a proxy is the proxy's to say only where an operator has said so; and nobody needs to know
+        # what serves this.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=ENDING_S,
+        timeout_worker_healthcheck=HANGING_S,
+    )
+    # With one process too: a crashed worker comes back, and what it had not answered is sent again by the devices.
+    Multiprocess(config, [_bound(address)]).run()
+
+
+def _bound(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(address)
+    bound.set_inheritable(True)
+    return bound

@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from community_flow.entrypoints.ingest_replies import Refused, reply_of, too_large, unzip
+from community_flow.entrypoints.ingest_replies import Refused, Reply, reply_of, too_large, unzip
 from community_flow.entrypoints.security import HEADERS, POLICY
-from community_flow.ports.ingest import Receipt, Trusted
-from community_flow.services.ingest import Ingest, Ready
-from community_flow.services.together import Together
+from community_flow.ports.ingest import Receipt
+from community_flow.services.ingest import Ingest
 from sensors.wire import MAX_BYTES, PATH
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 CHUNK = 64 * 1024
 MAX_TOKEN = 200
-SMALL_BYTES = 4_096
-"""What somebody at a gate sends; it is prepared and kept together with what others send at that moment."""
-
 RAW_ROUTES: dict[str, dict[str, str]] = {
     PATH: {"POST": "device"},
 }
@@ -51,37 +47,36 @@ REASONS = {
 
 def reports_route(ingest: Ingest) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
     """The callable for the server's table of raw routes."""
-    together: Together[tuple[Trusted, bytes], Ready, Receipt] = Together(
-        lambda asked: ingest.prepare(*asked), ingest.keep
-    )
 
     def accept(environ: dict[str, Any]) -> Receipt:
         if environ["REQUEST_METHOD"] != "POST":
             raise Refused(405, "method", "Only POST is understood here.", "Send reports with POST.")
         # Trust before size: a stranger learns nothing about limits, and nothing of a stranger is read.
-        device = ingest.admit(_token(environ), _announced(environ))
-        body = _body(environ)
-        if len(body) > SMALL_BYTES:
-            return ingest.accept(device, body)
-        with ingest.lanes.enter(len(body)):
-            return together.ask((device, body))
+        device = ingest.admit(token_of(environ), _announced(environ))
+        return ingest.accept(device, body_of(environ))
 
     def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         reply = reply_of(lambda: accept(environ))
-        headers = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body))), *_HEADERS]
-        if reply.retry_s is not None:
-            headers.append(("Retry-After", str(reply.retry_s)))
-        if reply.status == 405:
-            headers.append(("Allow", "POST"))
-        if environ.get("wsgi.url_scheme") == "https":
-            headers.append(("Strict-Transport-Security", "max-age=31536000"))
+        headers = headers_of(reply, https=environ.get("wsgi.url_scheme") == "https")
         start_response(f"{reply.status} {REASONS[reply.status]}", headers)
         return [reply.body]
 
     return answer
 
 
-def _token(environ: dict[str, Any]) -> str:
+def headers_of(reply: Reply, *, https: bool) -> list[tuple[str, str]]:
+    headers = [("Content-Type", reply.content_type), ("Content-Length", str(len(reply.body))), *_HEADERS]
+    if reply.retry_s is not None:
+        headers.append(("Retry-After", str(reply.retry_s)))
+    if reply.status == 405:
+        headers.append(("Allow", "POST"))
+    if https:
+        headers.append(("Strict-Transport-Security", "max-age=31536000"))
+    return headers
+
+
+def token_of(environ: dict[str, Any]) -> str:
+    """What the device says it is; raises Refused."""
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
         raise Refused(
@@ -95,15 +90,16 @@ def _announced(environ: dict[str, Any]) -> int:
     return min(int(text), MAX_BYTES) if text.isdecimal() and len(text) < 16 else MAX_BYTES
 
 
-def _body(environ: dict[str, Any]) -> bytes:
-    """The decoded body, never more than MAX_BYTES of it in memory."""
+def body_of(environ: dict[str, Any], read: bytes | None = None) -> bytes:
+    """The decoded body, never more than MAX_BYTES of it in memory; ``read`` is what has arrived, where somebody else
+    has read it. Raises Refused."""
     media = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise Refused(415, "media-type", "This is not JSON.", "Send the header Content-Type: application/json.")
     encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
     if encoding not in ("gzip", "identity", ""):
         raise Refused(415, "encoding", "This encoding is not understood.", "Send it plain or with gzip.")
-    raw = _read(environ)
+    raw = _read(environ) if read is None else read
     return unzip(raw) if encoding == "gzip" else raw
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, g, request
 from werkzeug.wrappers import Response
 
-from community_flow.entrypoints.request_ids import KEY, Wsgi, request_id
+from community_flow.entrypoints.request_ids import Wsgi, id_given, request_id
 from community_flow.ports.ingest import Meter
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -43,18 +43,17 @@ def measured(route: str, inner: Wsgi, meter: Meter) -> Wsgi:
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             found.append(status[:3])
-            if KEY in environ:  # something was logged of it
-                headers = [*headers, ("X-Request-Id", environ[KEY])]
-            return start_response(status, headers, *rest)
+            return start_response(status, headers + id_given(environ), *rest)
 
         try:
             return inner(environ, start)
         finally:
-            method = environ["REQUEST_METHOD"]
-            meter.add(
-                "http_requests_total", method=method if method in METHODS else "other", route=route,
-                status=found[0] if found else "500",
-            )  # fmt: skip
-            meter.observe("ingest_request_seconds", time.perf_counter() - begun_s)
+            measured_answer(meter, environ["REQUEST_METHOD"], route, found[0] if found else "500", begun_s)
 
     return answer
+
+
+def measured_answer(meter: Meter, method: str, route: str, status: str, begun_s: float) -> None:
+    """One answer beside Flask; ``begun_s`` by `time.perf_counter`."""
+    meter.add("http_requests_total", method=method if method in METHODS else "other", route=route, status=status)
+    meter.observe("ingest_request_seconds", time.perf_counter() - begun_s)

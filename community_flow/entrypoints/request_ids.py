@@ -20,10 +20,20 @@ def with_id(inner: Wsgi) -> Wsgi:
     """Remember which request is being answered; its id is made when somebody asks for it."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        _request.set(environ)
+        answering(environ)
         return inner(environ, start_response)
 
     return answer
+
+
+def answering(environ: dict[str, Any]) -> None:
+    """From here on this thread answers that request."""
+    _request.set(environ)
+
+
+def id_given(environ: dict[str, Any]) -> list[tuple[str, str]]:
+    """The header with a request's id when it has been asked for: something was logged of it."""
+    return [("X-Request-Id", environ[KEY])] if KEY in environ else []
 
 
 def request_id() -> str | None:

@@ -24,6 +24,10 @@ MOST = 100
 """Bodies in the process at once. The server has more threads than that, so pages and probes find one."""
 
 
+def full() -> Busy:
+    return Busy("Too much comes in at once: keep your reports and send them again.", retry_s=1)
+
+
 class Lanes:
     """Who may take part of one process's time now."""
 
@@ -51,6 +55,6 @@ class Lanes:
     def _count(self, large: bool) -> None:
         with self._lock:
             if self._inside >= MOST or (large and self._large_inside >= LARGE_INSIDE):
-                raise Busy("Too much comes in at once: keep your reports and send them again.", retry_s=1)
+                raise full()
             self._inside += 1
             self._large_inside += large

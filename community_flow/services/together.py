@@ -1,9 +1,8 @@
-"""What many threads ask at the same moment, done by one of them for all.
+"""What many ask at the same moment, answered by one thread for all of them.
 
-Threads that work at once take the interpreter from one another all the time: sixteen requests at once cost four times
-as much each as one alone. So whoever finds nobody at work takes up everything that has been asked; the others sleep
-until they are answered. This is flat combining (Hendler, Incze, Shavit, Tzafrir 2010), with a second step that the
-next one does not wait for.
+Threads that work at once take the interpreter from one another all the time: sixteen reports that sixteen threads took
+in cost four times as much each as one alone. So those who ask put their question into a queue; one thread takes up all
+that lie there, and while it waits for the disk the next ones gather.
 """
 
 from __future__ import annotations
@@ -11,106 +10,74 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-MOST = 32
-"""Questions that one takes up at a time: the first of them waits for the last."""
+from community_flow.services.lanes import full
 
-PAUSE_S = 0.0002
-"""Where several are asking, a moment in which those who wait for the interpreter can put their questions too: without
-it each comes when the one before has been answered, and nobody ever finds anything to do for others."""
+MOST = 256
+"""Questions that are taken up at a time: the first of them waits for the last."""
+
+MOST_WAITING = 1_000
+"""A third of a second's work."""
+
+PAUSE_S = 0.0003
+"""Where several are asking, a moment in which those who have just been answered can ask again: a commit for sixteen
+costs hardly more than one for eight."""
 
 Q = TypeVar("Q")
-P = TypeVar("P")
+T = TypeVar("T")
 A = TypeVar("A")
 
 
-class _Asked(Generic[Q, A]):
-    """``turn`` is a lock that is held until its owner has an answer or is the one to work."""
+class Together(Generic[Q, T, A]):
+    """``work`` answers questions in their order; ``deliver`` is given the tickets of those who asked and what they are
+    to hear, once for all: answers, or the error that ``work`` raised. Both run in a thread of this object's own, which
+    begins with the first question."""
 
-    __slots__ = ("answer", "leads", "question", "trouble", "turn")
+    def __init__(
+        self,
+        work: Callable[[Sequence[Q]], Sequence[A]],
+        deliver: Callable[[Sequence[T], Sequence[A | Exception]], None],
+    ) -> None:
+        self.work, self.deliver = work, deliver
+        self._queue: SimpleQueue[tuple[Q, T, float]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._since_s: float | None = None
 
-    def __init__(self, question: Q) -> None:
-        self.question = question
-        self.answer: A | None = None
-        self.trouble: Exception | None = None
-        self.leads = False
-        self.turn = threading.Lock()
-        self.turn.acquire()
+    def put(self, question: Q, ticket: T) -> None:
+        """Ask; returns at once. Raises Busy when too many are waiting. Called by one thread."""
+        if self._queue.qsize() >= MOST_WAITING:
+            raise full()
+        self._queue.put((question, ticket, time.monotonic()))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="together", daemon=True)
+            self._thread.start()
 
+    def waiting_s(self) -> float:
+        """How long the oldest question that is being answered has waited; 0 when there is none."""
+        since_s = self._since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
-class Together(Generic[Q, P, A]):
-    """``first`` is done for one question after the other, by one thread at a time; ``second`` for all that it let
-    through, while another thread may already be at the next ones. What ``first`` raises, and errors that ``second``
-    gives in the place of answers, are raised to those who asked."""
+    def _run(self) -> None:
+        several = False
+        while True:
+            group = self._gather(several)
+            several = len(group) > 1
+            self._since_s = group[0][2]
+            self.deliver([ticket for _, ticket, _ in group], self._answers([question for question, _, _ in group]))
+            self._since_s = None
 
-    def __init__(self, first: Callable[[Q], P], second: Callable[[Sequence[P]], Sequence[A | Exception]]) -> None:
-        self.first, self.second = first, second
-        self._queue: list[_Asked[Q, A]] = []
-        self._lock = threading.Lock()
-        self._led = False
-        self._inside = 0
-
-    def ask(self, question: Q) -> A:
-        mine: _Asked[Q, A] = _Asked(question)
-        with self._lock:
-            self._inside += 1
-            self._queue.append(mine)
-            mine.leads, self._led = not self._led, True
-        try:
-            if not mine.leads:
-                mine.turn.acquire()
-            if mine.leads:
-                self._work(mine)
-        finally:
-            with self._lock:
-                self._inside -= 1
-        if mine.trouble is not None:
-            raise mine.trouble
-        return mine.answer  # type: ignore[return-value]  # who has no trouble has an answer
-
-    def _work(self, mine: _Asked[Q, A]) -> None:
-        if self._inside > 1:
+    def _gather(self, pause: bool) -> list[tuple[Q, T, float]]:
+        group = [self._queue.get()]
+        if pause:
             time.sleep(PAUSE_S)
-        with self._lock:
-            group, self._queue = self._queue[:MOST], self._queue[MOST:]
+        while len(group) < MOST and not self._queue.empty():
+            group.append(self._queue.get())
+        return group
+
+    def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
         try:
-            try:
-                ready = [(each, found) for each in group for found in self._first(each)]
-            finally:
-                self._hand_on()
-            if ready:
-                self._second(ready)
-        except BaseException as error:
-            for each in group:
-                if each.answer is None:
-                    each.trouble = each.trouble or RuntimeError(f"who answered for all broke off: {error!r}")
-            raise
-        finally:
-            for each in group:
-                if each is not mine:
-                    each.turn.release()
-
-    def _first(self, asked: _Asked[Q, A]) -> Sequence[P]:
-        try:
-            return (self.first(asked.question),)
-        except Exception as error:  # noqa: BLE001 - raised again by the one who asked
-            asked.trouble = error
-            return ()
-
-    def _second(self, ready: Sequence[tuple[_Asked[Q, A], P]]) -> None:
-        answers = self.second([found for _, found in ready])
-        for (asked, _), answer in zip(ready, answers, strict=True):
-            if isinstance(answer, Exception):
-                asked.trouble = answer
-            else:
-                asked.answer = answer
-
-    def _hand_on(self) -> None:
-        with self._lock:
-            following = self._queue[0] if self._queue else None
-            self._led = following is not None
-            if following is not None:
-                following.leads = True
-        if following is not None:
-            following.turn.release()
+            return self.work(questions)
+        except Exception as error:  # noqa: BLE001 - raised again by those who asked
+            return [error] * len(questions)

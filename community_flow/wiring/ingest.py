@@ -20,6 +20,7 @@ from community_flow.domain.scope import Scope
 from community_flow.entrypoints import device_box, device_pages
 from community_flow.entrypoints import devices as device_routes
 from community_flow.entrypoints.ingest_http import reports_route
+from community_flow.entrypoints.ingest_loop import ReportsDesk
 from community_flow.entrypoints.shedding import shed_reads
 from community_flow.ports import Transaction
 from community_flow.ports.ingest import Kept, Once, Signals, Submission
@@ -146,7 +147,12 @@ def wire(core: Core, app: Flask) -> None:
     parts = ingest_parts(core)
     core.background += [parts.letting_go.start, parts.sums.start]
     core.raw_routes[REPORTS_PATH] = reports_route(parts.ingest)
-    shed_reads(app, parts.commits.waiting_s, lambda: parts.meter.add("reads_shed_total"))
+    desk = core.parts["desk"] = ReportsDesk(parts.ingest, parts.meter)
+    shed_reads(
+        app,
+        lambda: max(parts.commits.waiting_s(), desk.together.waiting_s()),
+        lambda: parts.meter.add("reads_shed_total"),
+    )
     broker = core.settings.mqtt
     app.register_blueprint(
         device_routes.blueprint(

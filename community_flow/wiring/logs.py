@@ -12,7 +12,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any
 
@@ -24,15 +24,6 @@ Event = MutableMapping[str, Any]
 MOST_FRAMES = 25
 LEVELS = ("warning", "error", "critical")
 OWN = "community_flow"
-
-SERVER_LOGGERS: Mapping[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {},
-    "handlers": {},
-    "loggers": {"_granian": {"handlers": [], "propagate": True}, "granian.access": {"handlers": []}},
-}
-"""For the WSGI server: its lines go the same way as ours."""
 
 
 def configure(wanted: str | None, count: Callable[[str], None] | None = None) -> None:

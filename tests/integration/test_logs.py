@@ -166,7 +166,7 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 def test_lines_of_libraries_go_the_same_way_and_say_less(levels: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("some.library").warning("could not read %s: %s", NAME, PHONE)
-    logging.getLogger("_granian").error(f"Application callable raised an exception\nValueError: {PHONE}")
+    logging.getLogger("another.library").error(f"Application callable raised an exception\nValueError: {PHONE}")
     logging.getLogger("some.library").info("not worth a line")
     found = [each["event"] for each in logged(capsys)]
     assert found == ["could not read %s", "Application callable raised an exception"]

@@ -1,4 +1,4 @@
-"""Who works for whom, and that nobody waits for ever whatever breaks."""
+"""One thread answers for all, and nobody waits for ever whatever breaks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from community_flow.services.together import MOST, Together
+from community_flow.domain.errors import Busy
+from community_flow.services.together import MOST, MOST_WAITING, Together
 from tests.services import wait_until
 
 
@@ -16,44 +17,34 @@ class Desk:
 
     def __init__(self) -> None:
         self.gate = threading.Event()
-        self.begun: list[int] = []
         self.groups: list[list[int]] = []
-        self.together = Together(self.first, self.second)
-        self.heard: dict[int, int | Exception] = {}
-        self.threads: list[threading.Thread] = []
+        self.threads: set[str] = set()
+        self.heard: dict[str, int | Exception] = {}
+        self.together: Together[int, str, int] = Together(self.double, self.deliver)
 
-    def first(self, number: int) -> int:
-        self.begun.append(number)
-        if len(self.begun) == 1:
-            self.gate.wait(10)
-        if number < 0:
-            raise ValueError(f"{number} is below zero")
-        return number
-
-    def second(self, numbers: Sequence[int]) -> list[int | Exception]:
+    def double(self, numbers: Sequence[int]) -> list[int]:
         self.groups.append(list(numbers))
-        if 666 in numbers:
-            raise KeyError("an error of ours")
-        return [LookupError("unlucky") if each == 13 else 2 * each for each in numbers]
+        self.threads.add(threading.current_thread().name)
+        self.gate.wait(10)
+        if 13 in numbers:
+            raise LookupError("unlucky")
+        return [2 * each for each in numbers]
 
-    def send(self, *numbers: int) -> None:
+    def deliver(self, tickets: Sequence[str], answers: Sequence[int | Exception]) -> None:
+        self.heard.update(zip(tickets, answers, strict=True))
+
+    def first(self, number: int) -> None:
+        """Asked alone: the others come while it is being answered."""
+        self.together.put(number, str(number))
+        wait_until(lambda: bool(self.groups), "the first group")
+
+    def ask(self, *numbers: int) -> None:
         for number in numbers:
-            self.threads.append(threading.Thread(target=self._ask, args=(number,), daemon=True))
-            inside = self.together._inside
-            self.threads[-1].start()
-            wait_until(lambda before=inside: self.together._inside > before, "the question")  # type: ignore[misc]
+            self.together.put(number, str(number))
 
-    def _ask(self, number: int) -> None:
-        try:
-            self.heard[number] = self.together.ask(number)
-        except Exception as error:  # noqa: BLE001 - whatever it was is what the test looks at
-            self.heard[number] = error
-
-    def go(self) -> None:
+    def go(self, answers: int) -> None:
         self.gate.set()
-        for thread in self.threads:
-            thread.join(10)
-            assert not thread.is_alive(), "somebody waits for ever"
+        wait_until(lambda: len(self.heard) == answers, f"{answers} answers")
 
 
 @pytest.fixture
@@ -61,36 +52,46 @@ def desk() -> Desk:
     return Desk()
 
 
-def test_what_was_asked_meanwhile_is_answered_together(desk: Desk) -> None:
-    desk.send(1, 2, 3, 4)
-    desk.go()
+def test_what_was_asked_meanwhile_is_answered_together_by_one_thread(desk: Desk) -> None:
+    desk.first(1)
+    desk.ask(2, 3, 4)
+    desk.go(4)
     assert desk.groups == [[1], [2, 3, 4]]
-    assert desk.heard == {1: 2, 2: 4, 3: 6, 4: 8}
-
-
-def test_one_who_asks_alone_is_answered_at_once(desk: Desk) -> None:
-    desk.gate.set()
-    assert [desk.together.ask(number) for number in (1, 2)] == [2, 4]
-    assert desk.groups == [[1], [2]]
+    assert desk.heard == {"1": 2, "2": 4, "3": 6, "4": 8}
+    assert len(desk.threads) == 1
 
 
 def test_a_group_has_an_end(desk: Desk) -> None:
-    desk.send(*range(MOST + 10))
-    desk.go()
-    assert [len(each) for each in desk.groups] == [1, MOST, 9]
+    desk.first(-1)
+    desk.ask(*range(MOST + 10))
+    desk.go(MOST + 11)
+    assert [len(each) for each in desk.groups] == [1, MOST, 10]
 
 
-def test_trouble_is_told_to_the_one_who_has_it(desk: Desk) -> None:
-    desk.send(1, -2, 13, 4)
-    desk.go()
-    assert (desk.heard[1], desk.heard[4]) == (2, 8)
-    assert isinstance(desk.heard[-2], ValueError)
-    assert isinstance(desk.heard[13], LookupError)
+def test_an_error_reaches_those_whom_it_concerns_and_the_next_are_answered(desk: Desk) -> None:
+    desk.first(1)
+    desk.ask(12, 13)
+    desk.go(3)
+    assert isinstance(desk.heard["12"], LookupError)
+    assert isinstance(desk.heard["13"], LookupError)
+    desk.ask(5)
+    desk.go(4)
+    assert desk.heard["5"] == 10
 
 
-def test_nobody_waits_for_ever_for_one_who_breaks_off(desk: Desk) -> None:
-    desk.send(1, 2, 666, 3)
-    desk.go()
-    assert isinstance(desk.heard[2], KeyError)  # the one who worked for all
-    assert all(isinstance(desk.heard[each], RuntimeError) for each in (666, 3))
-    assert desk.together.ask(5) == 10
+def test_too_many_are_sent_away_and_those_inside_are_answered(desk: Desk) -> None:
+    desk.first(-1)
+    desk.ask(*range(MOST_WAITING))
+    with pytest.raises(Busy):
+        desk.ask(MOST_WAITING)
+    desk.go(MOST_WAITING + 1)
+    desk.ask(MOST_WAITING)
+    desk.go(MOST_WAITING + 2)
+
+
+def test_it_says_how_long_the_oldest_has_waited(desk: Desk) -> None:
+    assert desk.together.waiting_s() == 0
+    desk.first(1)
+    wait_until(lambda: desk.together.waiting_s() > 0.05, "a wait that is seen")
+    desk.go(1)
+    wait_until(lambda: desk.together.waiting_s() == 0, "an end of the wait")

@@ -90,7 +90,7 @@ class GroupCommit:
         self._led = False
         # Groups that are still to be written the careful way.
         self.careful_groups = 0
-        self._last_bodies, self._last_s = 0, 0.0
+        self._last_waiting, self._last_s = 0, 0.0
         self.groups = 0
 
     def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
@@ -124,10 +124,11 @@ class GroupCommit:
     def _gather(self) -> None:
         """Where several wait at a time, a moment's pause lets the others of the last group queue again: they have been
         answered just now, and a commit for all of them costs hardly more than one for the first."""
-        if self._last_bodies > 1:
+        if self._last_waiting > 1:
             time.sleep(min(self._last_s / 2, LONGEST_PAUSE_S))
 
     def _serve(self, group: Sequence[_Waiting], mine: _Waiting) -> None:
+        self._last_waiting = len(group)
         try:
             self._write([body for each in group for body in each.bodies])
         finally:
@@ -172,7 +173,7 @@ class GroupCommit:
         except TROUBLE as error:
             self._fail(bodies, error)
             return
-        self._last_bodies, self._last_s = len(bodies), time.monotonic() - begun_s
+        self._last_s = time.monotonic() - begun_s
         self.meter.observe("commit_write_seconds", self._last_s)
         self.meter.observe("commit_group_reports", sum(len(each.entries) for each in submissions))
         self.after(submissions, kept)
