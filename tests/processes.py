@@ -27,7 +27,15 @@ def parent_of(pid: int) -> int:
 
 
 def everybody() -> list[int]:
-    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    """Without what Python starts beside a server's workers to clean up after them: it is none of them."""
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal() and not _cleans_up(each)]
+
+
+def _cleans_up(process: Path) -> bool:
+    try:
+        return b"multiprocessing.resource_tracker" in (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def family(root: int) -> list[int]:
@@ -40,12 +48,11 @@ def family(root: int) -> list[int]:
 
 
 def processes_of(group: int) -> list[int]:
-    """Every process of a group that a test started (the server and its workers), without what Python starts beside
-    them to clean up."""
+    """Every process of a group that a test started (the server and its workers)."""
     found = []
     for pid in everybody():
-        with suppress(ProcessLookupError, FileNotFoundError):
-            if os.getpgid(pid) == group and b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+        with suppress(ProcessLookupError):
+            if os.getpgid(pid) == group:
                 found.append(pid)
     return found
 

@@ -220,13 +220,15 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from community_flow.adapters.one_write import OneWrite
+
     cert, key = certificate or (None, None)
     config = uvicorn.Config(
         "wsgi:served",
         host=address[0],
         port=address[1],
         loop="uvloop",
-        http="httptools",
+        http=OneWrite,
         ws="none",
         lifespan="off",
         workers=workers,

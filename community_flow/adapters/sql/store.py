@@ -45,7 +45,12 @@ class SqlDatabase:
     def _sqlite(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
+        # Ingest has a text for each number of rows up to driver.ROWS: the usual 128 that are kept prepared would push
+        # one another out.
+        engine = create_engine(
+            self.url, hide_parameters=True,
+            connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": 512},
+        )  # fmt: skip
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
 
