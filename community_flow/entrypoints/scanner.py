@@ -173,10 +173,11 @@ def _look_route(bp: Blueprint, desk: GateDesk, clock: Clock, look: Callable[[Sco
         """What this gate would say of a pass in a photo, where a browser without https can keep no list. Logged."""
         wanted = parse(Looked, request)
         desk.check_gate(current_scope(), wanted.community, wanted.gate)
-        attempt = Attempt(gate=wanted.gate, direction=wanted.direction, at_ms=clock.now_ms(), code=wanted.code)
+        now_ms = clock.now_ms()
+        attempt = Attempt(gate=wanted.gate, direction=wanted.direction, at_ms=now_ms, code=wanted.code)
         found = look(current_scope(), wanted.community, attempt)
         name = found.record.name if found.record else None
-        return json_response({**msgspec.structs.asdict(found.decision), "name": name})
+        return json_response({**msgspec.structs.asdict(found.decision), "name": name, "server_ms": now_ms})
 
 
 def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, server_ms: Callable[[], int]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from playwright.sync_api import Error as PlaywrightError
 from community_flow.domain import passes as cf1
 from community_flow.domain.sealing import raw
 from community_flow.services.table_keys import TableKeys
-from community_flow.settings import Settings
 from tests.browser.gate_world import (
     DUMP,
     FLAGS,
@@ -32,7 +30,6 @@ from tests.browser.gate_world import (
     qr_picture,
     soon,
     typed,
-    world,
 )
 from tests.browser.walk import axe_faults
 
@@ -44,24 +41,6 @@ SCAN_ALL = """async (codes) => {
   for (const code of codes) await desk.show(await desk.decideCode(code, list, desk.gateNow(), desk.inside));
 }"""
 """As many scans as there are codes, without the half second that each result is shown at least."""
-
-
-@pytest.fixture(scope="module")
-def show_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("show")
-    with world(Settings(data_dir=folder / "var"), folder) as made:
-        yield made
-
-
-@pytest.fixture
-def blank(tmp_path: Path) -> Path:
-    return film(tmp_path / "blank.mjpeg", [(None, 0.5)])
-
-
-@pytest.fixture
-def gate(chromium_path: str, blank: Path) -> Iterator[Any]:
-    with chromium(chromium_path, blank) as context:
-        yield context
 
 
 def cards(world: World, prefix: str, count: int) -> list[str]:
@@ -97,22 +76,22 @@ def codes_before_the_camera(world: World, chromium_path: str, folder: Path, coun
 
 
 def test_eight_codes_one_every_second_and_a_half_are_all_let_in(
-    show_world: World, chromium_path: str, tmp_path: Path
+    gate_world: World, chromium_path: str, tmp_path: Path
 ) -> None:
-    codes_before_the_camera(show_world, chromium_path, tmp_path, 8)
+    codes_before_the_camera(gate_world, chromium_path, tmp_path, 8)
 
 
 @pytest.mark.slow
 def test_forty_codes_one_every_second_and_a_half_are_all_let_in(
-    show_world: World, chromium_path: str, tmp_path: Path
+    gate_world: World, chromium_path: str, tmp_path: Path
 ) -> None:
-    codes_before_the_camera(show_world, chromium_path, tmp_path, 40)
+    codes_before_the_camera(gate_world, chromium_path, tmp_path, 40)
 
 
-def test_a_day_of_five_hundred_scans_without_network_arrives_once(show_world: World, gate: Any) -> None:
-    shown = cards(show_world, "整日", 10)
-    device = show_world.phone()
-    page = bound(gate, show_world, device)
+def test_a_day_of_five_hundred_scans_without_network_arrives_once(gate_world: World, gate: Any) -> None:
+    shown = cards(gate_world, "整日", 10)
+    device = gate_world.phone()
+    page = bound(gate, gate_world, device)
     gate.set_offline(True)
     soon(page, "window.gate.link.online === false")
     page.evaluate(SCAN_ALL, shown * 50)
@@ -120,17 +99,17 @@ def test_a_day_of_five_hundred_scans_without_network_arrives_once(show_world: Wo
     assert "500" in page.inner_text("#net")
     gate.set_offline(False)
     soon(page, "window.gate.queue.size === 0", 60)
-    show_world.until("/v1/passages", lambda _: len(evidence(show_world, device.device)) == 500)
-    assert len(set(evidence(show_world, device.device))) == 500
+    gate_world.until("/v1/passages", lambda _: len(evidence(gate_world, device.device)) == 500)
+    assert len(set(evidence(gate_world, device.device))) == 500
 
 
 @pytest.mark.slow
 def test_five_thousand_scans_survive_a_flat_battery(
-    show_world: World, chromium_path: str, blank: Path, tmp_path: Path
+    gate_world: World, chromium_path: str, blank: Path, tmp_path: Path
 ) -> None:
-    shown, device, profile = cards(show_world, "五千", 20), show_world.phone(), tmp_path / "profile"
+    shown, device, profile = cards(gate_world, "五千", 20), gate_world.phone(), tmp_path / "profile"
     with pytest.raises(PlaywrightError), chromium(chromium_path, blank, profile) as context:  # noqa: PT012
-        page = bound(context, show_world, device)
+        page = bound(context, gate_world, device)
         context.set_offline(True)
         soon(page, "window.gate.link.online === false")
         for _ in range(25):
@@ -141,20 +120,20 @@ def test_five_thousand_scans_survive_a_flat_battery(
     with chromium(chromium_path, blank, profile) as context:
         page = context.pages[0]
         context.route("**/v1/reports", lambda route: route.abort())
-        page.goto(show_world.server.url + "/gate")
+        page.goto(gate_world.server.url + "/gate")
         listed(page)
         assert page.evaluate("window.gate.queue.size") == 5000
         context.unroute("**/v1/reports")
         soon(page, "window.gate.queue.size === 0", 120)
-    with show_world.core.db.read() as tx:
+    with gate_world.core.db.read() as tx:
         kept = tx.exec_driver_sql("SELECT count(*) FROM reports WHERE device = ?", (device.device,)).scalar()
     assert kept == 5000
 
 
-def test_a_server_that_fails_and_hangs_loses_nothing_and_stops_nobody(show_world: World, gate: Any) -> None:
-    first, second = cards(show_world, "故障", 2)
-    device = show_world.phone()
-    page = bound(gate, show_world, device)
+def test_a_server_that_fails_and_hangs_loses_nothing_and_stops_nobody(gate_world: World, gate: Any) -> None:
+    first, second = cards(gate_world, "故障", 2)
+    device = gate_world.phone()
+    page = bound(gate, gate_world, device)
     tried: list[str] = []
 
     def failing(route: Any) -> None:
@@ -177,13 +156,13 @@ def test_a_server_that_fails_and_hangs_loses_nothing_and_stops_nobody(show_world
     gate.unroute("**/v1/**")
     page.evaluate("window.gate.link.wake()")
     soon(page, "window.gate.queue.size === 0")
-    show_world.until("/v1/passages", lambda _: len(evidence(show_world, device.device)) == 2)
+    gate_world.until("/v1/passages", lambda _: len(evidence(gate_world, device.device)) == 2)
 
 
-def test_what_the_server_cannot_take_lies_in_a_tray_and_holds_nothing_up(show_world: World, gate: Any) -> None:
-    shown = cards(show_world, "毒丸", 3)
-    device = show_world.phone()
-    page = bound(gate, show_world, device)
+def test_what_the_server_cannot_take_lies_in_a_tray_and_holds_nothing_up(gate_world: World, gate: Any) -> None:
+    shown = cards(gate_world, "毒丸", 3)
+    device = gate_world.phone()
+    page = bound(gate, gate_world, device)
 
     def picky(route: Any) -> None:
         seqs = [report["seq"] for report in json.loads(route.request.post_data)["reports"]]
@@ -204,18 +183,18 @@ def test_what_the_server_cannot_take_lies_in_a_tray_and_holds_nothing_up(show_wo
     gate.unroute("**/v1/reports")
     page.click("#sheet .plain:has-text('Try again')")
     soon(page, "window.gate.queue.size === 0")
-    show_world.until("/v1/passages", lambda _: len(evidence(show_world, device.device)) == 3)
+    gate_world.until("/v1/passages", lambda _: len(evidence(gate_world, device.device)) == 3)
 
 
 def test_a_pass_revoked_while_the_gate_is_offline_is_stopped_as_soon_as_it_is_online(
-    show_world: World, gate: Any
+    gate_world: World, gate: Any
 ) -> None:
-    [card] = cards(show_world, "离线停用", 1)
-    page = bound(gate, show_world, show_world.phone())
+    [card] = cards(gate_world, "离线停用", 1)
+    page = bound(gate, gate_world, gate_world.phone())
     gate.set_offline(True)
     soon(page, "window.gate.link.online === false")
     version = page.evaluate("window.gate.list.version")
-    show_world.parts.passes.revoke(MANAGER, show_world.pass_id("离线停用0"))
+    gate_world.parts.passes.revoke(MANAGER, gate_world.pass_id("离线停用0"))
     typed(page, card)
     assert decision(page) == "allow"  # the list is all there is
     page.wait_for_selector("#result", state="hidden")
@@ -226,9 +205,9 @@ def test_a_pass_revoked_while_the_gate_is_offline_is_stopped_as_soon_as_it_is_on
     assert decision(page) == "stop"
 
 
-def test_an_old_list_is_said_to_be_old_and_decides_nothing_after_two_weeks(show_world: World, gate: Any) -> None:
-    [card] = cards(show_world, "旧名单", 1)
-    page = bound(gate, show_world, show_world.phone())
+def test_an_old_list_is_said_to_be_old_and_decides_nothing_after_two_weeks(gate_world: World, gate: Any) -> None:
+    [card] = cards(gate_world, "旧名单", 1)
+    page = bound(gate, gate_world, gate_world.phone())
     gate.set_offline(True)
     soon(page, "window.gate.link.online === false")
     page.evaluate("window.gate.list.head.header.issued_ms -= 26 * 3600e3")
@@ -243,8 +222,8 @@ def test_an_old_list_is_said_to_be_old_and_decides_nothing_after_two_weeks(show_
     assert "14 days" in page.inner_text("#result")
 
 
-def test_a_courier_takes_six_taps_at_most_with_a_unit(show_world: World, gate: Any) -> None:
-    page = bound(gate, show_world, show_world.phone())
+def test_a_courier_takes_six_taps_at_most_with_a_unit(gate_world: World, gate: Any) -> None:
+    page = bound(gate, gate_world, gate_world.phone())
     page.evaluate("window.taps = 0; addEventListener('click', (event) => { window.taps += event.isTrusted; }, true)")
     page.click("#tile-courier")
     for key in ("7", "next", "3"):
@@ -254,10 +233,10 @@ def test_a_courier_takes_six_taps_at_most_with_a_unit(show_world: World, gate: A
     assert page.evaluate("window.taps") <= 6
 
 
-def test_two_phones_at_one_gate_know_of_each_other_while_online(show_world: World, gate: Any) -> None:
-    [card] = cards(show_world, "同门", 1)
-    here = bound(gate, show_world, show_world.phone())
-    there = bound(gate.browser.new_context(), show_world, show_world.phone())
+def test_two_phones_at_one_gate_know_of_each_other_while_online(gate_world: World, gate: Any) -> None:
+    [card] = cards(gate_world, "同门", 1)
+    here = bound(gate, gate_world, gate_world.phone())
+    there = bound(gate.browser.new_context(), gate_world, gate_world.phone())
     typed(here, card)
     assert decision(here) == "allow"
     lid = here.evaluate("window.gate.desk.entries[0].lid")
@@ -267,12 +246,12 @@ def test_two_phones_at_one_gate_know_of_each_other_while_online(show_world: Worl
     assert "On record as inside" in there.inner_text("#result")
 
 
-def test_two_gates_apart_take_the_same_pass_and_the_office_sees_both(show_world: World, gate: Any) -> None:
-    [card] = cards(show_world, "两门", 1)
-    person = show_world.people["两门0"]
-    phones = [show_world.phone("east"), show_world.phone("west")]
+def test_two_gates_apart_take_the_same_pass_and_the_office_sees_both(gate_world: World, gate: Any) -> None:
+    [card] = cards(gate_world, "两门", 1)
+    person = gate_world.people["两门0"]
+    phones = [gate_world.phone("east"), gate_world.phone("west")]
     contexts = [gate, gate.browser.new_context()]
-    pages = [bound(context, show_world, phone) for context, phone in zip(contexts, phones, strict=True)]
+    pages = [bound(context, gate_world, phone) for context, phone in zip(contexts, phones, strict=True)]
     for context, page in zip(contexts, pages, strict=True):
         context.set_offline(True)
         soon(page, "window.gate.link.online === false")
@@ -284,20 +263,20 @@ def test_two_gates_apart_take_the_same_pass_and_the_office_sees_both(show_world:
         context.set_offline(False)
     for page in pages:
         soon(page, "window.gate.queue.size === 0")
-    rows = show_world.until(f"/v1/conflicts?person={person}", bool)
+    rows = gate_world.until(f"/v1/conflicts?person={person}", bool)
     together = {tuple(each[:1]) for row in rows for each in row["evidence"]}
     assert {(phone.device,) for phone in phones} <= together
-    passages = show_world.get(f"/v1/passages?person={person}")
+    passages = gate_world.get(f"/v1/passages?person={person}")
     assert [(row["gate"], row["direction"]) for row in passages] == [("east", "in"), ("west", "in")]
-    open_visits = [row for row in show_world.get(f"/v1/visits?person={person}") if row["left_latest_ms"] is None]
+    open_visits = [row for row in gate_world.get(f"/v1/visits?person={person}") if row["left_latest_ms"] is None]
     assert len([row for row in open_visits if row["zone"] == "compound"]) == 1
 
 
-def test_a_phone_goes_over_to_the_next_key_of_its_lists_and_to_no_other(show_world: World, gate: Any) -> None:
-    page = bound(gate, show_world, show_world.phone())
-    keys = TableKeys(show_world.core.keys)
+def test_a_phone_goes_over_to_the_next_key_of_its_lists_and_to_no_other(gate_world: World, gate: Any) -> None:
+    page = bound(gate, gate_world, gate_world.phone())
+    keys = TableKeys(gate_world.core.keys)
     pinned = keys.public()
-    show_world.core.keys.rotate("delta")
+    gate_world.core.keys.rotate("delta")
     follow = """async ([pinned, steps]) => {
       const { follow } = await import("/scanner/table.js");
       return follow(pinned, steps).catch((error) => error.constructor.name);
@@ -309,39 +288,53 @@ def test_a_phone_goes_over_to_the_next_key_of_its_lists_and_to_no_other(show_wor
     assert page.evaluate(follow, ["A" * 43, steps]) == "A" * 43
 
 
-def test_a_photo_is_looked_at_by_the_server_where_the_address_is_not_https(
-    show_world: World, chromium_path: str, tmp_path: Path
+def test_a_photo_is_read_and_recorded_where_the_address_is_not_https(
+    gate_world: World, chromium_path: str, tmp_path: Path
 ) -> None:
     from playwright.sync_api import sync_playwright
 
-    [card] = cards(show_world, "明文", 1)
+    [card] = cards(gate_world, "明文", 1)
     good, wrong, empty = (tmp_path / f"{name}.png" for name in ("good", "wrong", "empty"))
     qr_picture(card).save(good)
     qr_picture(forged(card)).save(wrong)
     Image.new("RGB", (400, 400), "white").save(empty)
-    url = show_world.server.url.replace("127.0.0.1", "gate.test")
+    url = gate_world.server.url.replace("127.0.0.1", "gate.test")
     flags = [*FLAGS, "--host-resolver-rules=MAP gate.test 127.0.0.1", "--disable-features=HttpsUpgrades"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
         page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
-        page.goto(url + show_world.sign_in_link())
+        page.goto(url + gate_world.sign_in_link())
         page.click("form button[type=submit]")
         page.goto(url + "/gate")
         assert page.evaluate("isSecureContext") is False
         page.wait_for_selector("#setup .box .go")
         faults = axe_faults(page)
+        page.select_option("#setup select >> nth=0", label="East gate")
         said = []
         for picture in (good, wrong, empty):
             page.evaluate("document.querySelector('#setup [role=alert]').replaceChildren()")
             page.set_input_files("#setup input[type=file]", str(picture))
             page.wait_for_selector("#setup [role=alert] :first-child")
+            if picture == good:
+                page.wait_for_selector("#setup [role=status]:has-text('Recorded, from a photo')")
+            if picture == wrong:  # the line breaks once
+                assert page.locator("#setup [role=status] button").all_inner_texts() == ["Turn back"]
+                page.route("**/v1/reports", lambda route: route.abort())
+                page.click("#setup [role=status] button")
+                page.wait_for_selector("#setup [role=status] .wrong")
+                page.unroute("**/v1/reports")
+                page.click("#setup [role=status] button")
+                page.wait_for_selector("#setup [role=status]:has-text('turned back')")
             said.append(page.inner_text("#setup [role=alert]"))
         browser.close()
     assert "ALLOW" in said[0]
-    assert "Nothing is recorded here" in said[0]
     assert "STOP" in said[1]
     assert "No pass found" in said[2]
-    assert show_world.get(f"/v1/passages?person={show_world.people['明文0']}") == []
+    person = gate_world.people["明文0"]
+    [passage] = gate_world.until(f"/v1/passages?person={person}", bool)
+    assert (passage["gate"], passage["direction"], passage["method"], passage["assurance"]) == ("east", "in", "card", 1)
+    turned = gate_world.until("/v1/attempts", lambda rows: any(row["reason"] == "forged" for row in rows))
+    assert {row["decision"] for row in turned if row["reason"] == "forged"} == {"stop"}
     assert not faults
 
 
@@ -359,16 +352,16 @@ def needles(world: World, name: str, unit: str, card: str, phone_code: str) -> d
 
 
 def test_the_disk_of_a_used_phone_tells_nobodys_name_pass_or_way(
-    show_world: World, chromium_path: str, blank: Path, tmp_path: Path
+    gate_world: World, chromium_path: str, blank: Path, tmp_path: Path
 ) -> None:
     """Everything that Chromium wrote: databases and their logs, caches, cookies, preferences, sessions."""
     name, unit, profile = "慕容磁盘", "99-8-7706", tmp_path / "profile"
-    show_world.person(name, unit=unit)
-    card, show, operator = show_world.card(name), show_world.phone_pass(name), show_world.guard("6628")
+    gate_world.person(name, unit=unit)
+    card, show, operator = gate_world.card(name), gate_world.phone_pass(name), gate_world.guard("6628")
     code = show(0)
     with chromium(chromium_path, blank, profile) as context:
-        device = show_world.phone()
-        page = bound(context, show_world, device)
+        device = gate_world.phone()
+        page = bound(context, gate_world, device)
         typed(page, card)
         assert decision(page) == "allow"
         assert f"{name[0]}**{name[-1]}" in page.inner_text("#result")
@@ -395,7 +388,7 @@ def test_the_disk_of_a_used_phone_tells_nobodys_name_pass_or_way(
         page.evaluate("window.realNow = Date.now; Date.now = () => window.realNow() + 180e3")
         page.evaluate("window.gate.list.forgetShown()")
         assert not [row for row in page.evaluate(DUMP) if row.startswith("replay ")]
-    hidden = needles(show_world, name, unit, card, code)
+    hidden = needles(gate_world, name, unit, card, code)
     hidden["device token"] = device.token.encode()
     found = []
     for path in sorted(profile.rglob("*")):

@@ -17,6 +17,8 @@ words({
   setup_busy: ["正在取名单…", "Getting the list…"],
   https_title: ["请用 https 打开", "Open this page by https"],
   https_hint: ["手机浏览器只在 https 下开放摄像头和加密。请按“信任证书”页的说明打开。", "A phone's browser opens its camera and keys only for https. The page Trust says how."],
-  plain_unrecorded: ["此处不记录通行，请记在纸上或改用 https", "Nothing is recorded here: write it on paper, or use https"],
+  plain_keeping: ["正在登记…", "Recording…"],
+  plain_passed: ["已登记，按照片", "Recorded, from a photo"],
+  plain_turned: ["已登记：劝返", "Recorded: turned back"],
   https_go: ["查看说明", "Show me how"],
 });
