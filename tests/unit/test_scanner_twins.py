@@ -14,7 +14,7 @@ RUNNER = Path(__file__).parents[1] / "vectors" / "twins.mjs"
 SUITES = {
     "passes": 200, "passes by the kept library": 90, "admission": 300, "replays": 20, "records": 6, "broken records": 9,
     "downloads": 18, "seals": 6, "wire numbers": 8, "wire": 26, "hostile wire": 50, "wire answers": 1, "packing": 1,
-    "challenges": 4, "no numbers": 7, "answers": 22, "drawn numbers": 1,
+    "challenges": 4, "no numbers": 7, "answers": 22, "drawn numbers": 1, "successions": 18,
 }  # fmt: skip
 
 

@@ -134,6 +134,50 @@ def checked(why: str, download: Download, holds: Case) -> Case:
     return {"why": why, "download": msgspec.to_builtins(download), "holds": holds, "good": good}
 
 
+KEYS = [MADE.ed25519(f"table key {number}") for number in range(4)]
+
+
+def step(by: Any, key: Any, signer: Any = None) -> dict[str, str]:
+    return {"by": text(public(by)), "key": text(public(key)), "signature": gate_table.endorse(signer or by, key)}
+
+
+def successions() -> list[Case]:
+    """Which key a device goes over to from the one it pinned; None: the list is refused."""
+    first, second, third, other = KEYS
+    chain = [step(first, second), step(second, third)]
+    small = {"by": text(bytes(32)), "key": text(public(second)), "signature": text(bytes(64))}
+    cut = chain[0] | {"signature": chain[0]["signature"][:-4]}
+    tried: list[tuple[str, bytes, list[dict[str, str]]]] = [
+        ("nobody followed", public(first), []),
+        ("handed on once", public(first), chain[:1]),
+        ("handed on twice while the phone was away", public(first), chain),
+        ("handed on before the phone was claimed", public(second), chain),
+        ("the newest is pinned", public(third), chain),
+        ("another installation's chain", public(other), chain),
+        ("a link is missing", public(first), [chain[1]]),
+        ("newest first: the way ends where it broke", public(first), chain[::-1]),
+        ("a stranger's word", public(first), [step(first, other, other)]),
+        ("a good step, then a stranger's word", public(first), [chain[0], step(second, other, other)]),
+        ("the new key's own word", public(first), [step(first, second, second)]),
+        ("the word was for another key", public(first), [chain[0] | {"key": text(public(other))}]),
+        ("a stranger's bad step beside a good one", public(first), [step(other, third, first), chain[0]]),
+        ("a circle", public(first), [step(first, second), step(second, first)]),
+        ("a signature cut short", public(first), [cut]),
+        ("a signature that is no base64url", public(first), [chain[0] | {"signature": "+/="}]),
+        ("a key that is no base64url", public(first), [chain[0] | {"key": "+/="}]),
+        ("a pinned key that stands for many signers", bytes(32), [small]),
+    ]
+    return [followed(why, text(pinned), links) for why, pinned, links in tried]
+
+
+def followed(why: str, pinned: str, links: list[dict[str, str]]) -> Case:
+    try:
+        leads_to: str | None = gate_table.follow(pinned, links)
+    except gate_table.TableError:
+        leads_to = None
+    return {"why": why, "pinned": pinned, "succession": links, "leads_to": leads_to}
+
+
 def body() -> Case:
     return {
         "community": text(COMMUNITY),
@@ -145,6 +189,7 @@ def body() -> Case:
         "records": [record_case(number) for number in range(len(RECORDS))],
         "broken": broken_records(),
         "downloads": downloads(),
+        "successions": successions(),
     }
 
 

@@ -10,7 +10,7 @@ import { Challenges } from "../../web/scanner/challenge.js";
 import { asCode, challengeOf, numberIn } from "../../web/scanner/number.js";
 import { seal } from "../../web/scanner/seal.js";
 import { libraryGood } from "../../web/scanner/signatures.js";
-import { TableError, checkDownload, locate, openRecord } from "../../web/scanner/table.js";
+import { TableError, checkDownload, follow, locate, openRecord } from "../../web/scanner/table.js";
 import { answerFrom, canonical, digest, encode, pack } from "../../web/scanner/wire.js";
 
 const read = (name) => JSON.parse(readFileSync(new URL(name, import.meta.url)));
@@ -123,6 +123,14 @@ async function gateTable() {
   });
 }
 
+async function successions() {
+  const { successions: cases } = read("gate_table.json");
+  await suite("successions", cases, async (one) => {
+    if (one.leads_to === null) return refused(() => follow(one.pinned, one.succession));
+    return same(await follow(one.pinned, one.succession), one.leads_to);
+  });
+}
+
 async function refused(run) {
   try {
     await run();
@@ -176,6 +184,7 @@ await passes();
 await challenges();
 await admission();
 await gateTable();
+await successions();
 await seals();
 await wire();
 process.stdout.write(JSON.stringify(found));
