@@ -112,6 +112,8 @@ class Pass(_Data, frozen=True, kw_only=True):
     until_ms: int | None = None
     gates: tuple[str, ...] | None = None
     windows: Windows = ()
+    keeper: str | None = None
+    """On whose phone it is, when that is somebody else's by the office's word."""
 
 
 class Rule(_Data, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import binascii
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from flask import Blueprint, request, send_from_directory
@@ -27,6 +27,8 @@ from community_flow.entrypoints.small_files import fresh, send_small
 from community_flow.ports import Clock
 from community_flow.ports.audit import AuditRow
 from community_flow.ports.ingest import Limits
+from community_flow.ports.requests import DataRequest
+from community_flow.services.keepers import Kept, KeptPass
 from community_flow.services.kept import About
 from community_flow.services.my_pass import Asked, Mine, MyPass
 from web import ROOT
@@ -51,6 +53,11 @@ class Question(msgspec.Struct, frozen=True):
     pass_id: Annotated[str, Meta(max_length=100)] = msgspec.field(name="pass")
     nonce: Text = ""
     signature: Text = ""
+
+
+class Request(Question, frozen=True, kw_only=True):
+    kind: Literal["correction", "deletion", "objection", "copy"]
+    text: Annotated[str, Meta(max_length=1000)] = ""
 
 
 def blueprint(mine: MyPass, limits: Limits, clock: Clock) -> Blueprint:
@@ -123,6 +130,19 @@ def _asking_routes(bp: Blueprint, mine: MyPass, limits: Limits, clock: Clock) ->
         """What is kept about the owner of this phone, and who looked; signed with the phone's key."""
         return json_response(_public(mine.look(asked())))
 
+    @bp.post("/v1/me/passes")
+    @device
+    def passes() -> BaseResponse:
+        """The passes of others that this phone shows by the office's word; signed with the phone's key."""
+        return json_response({"items": [_kept_pass(each) for each in mine.passes_kept(asked())]})
+
+    @bp.post("/v1/me/request")
+    @device
+    def request_() -> BaseResponse:
+        """Ask the office to correct, delete, stop or copy what is kept; signed with the phone's key."""
+        given = parse(Request, request)
+        return json_response(public_request(mine.request(_of(given), given.kind, given.text)), 201)
+
     @bp.post("/v1/me/end")
     @device
     def end() -> BaseResponse:
@@ -133,12 +153,44 @@ def _asking_routes(bp: Blueprint, mine: MyPass, limits: Limits, clock: Clock) ->
 
 def asked() -> Asked:
     """The question that a phone signed."""
-    given = parse(Question, request)
+    return _of(parse(Question, request))
+
+
+def _of(given: Question) -> Asked:
     return Asked(given.community, given.pass_id, _bytes(given.nonce, "nonce"), _bytes(given.signature, "signature"))
 
 
 def _public(found: Mine) -> dict[str, Any]:
-    return {"status": found.status, "about": _about(found.about), "looks": [_look(row) for row in found.looks]}
+    names = {each.keeping.keeping: each.keeper_name for each in found.keepers}
+    return {
+        "status": found.status, "about": _about(found.about), "looks": [_look(row, names) for row in found.looks],
+        "keepers": [_keeper(each) for each in found.keepers],
+        "requests": [public_request(each) for each in found.requests],
+    }  # fmt: skip
+
+
+def _keeper(each: Kept) -> dict[str, Any]:
+    keeping = each.keeping
+    return {
+        "name": each.keeper_name, "relation": keeping.relation, "sees": keeping.sees, "until_ms": keeping.until_ms,
+        "holds": each.holds,
+    }  # fmt: skip
+
+
+def _kept_pass(each: KeptPass) -> dict[str, Any]:
+    keeping = each.keeping
+    return {
+        "pass": each.held.pass_id, "handle": each.handle.hex(), "name": each.name, "relation": keeping.relation,
+        "sees": keeping.sees, "until_ms": keeping.until_ms,
+    }  # fmt: skip
+
+
+def public_request(each: DataRequest) -> dict[str, Any]:
+    """A request as the one who sent it sees it."""
+    return {
+        "request": each.request, "kind": each.kind, "text": each.text, "sent_ms": each.sent_ms, "state": each.state,
+        "answer": each.answer, "settled_ms": each.settled_ms,
+    }  # fmt: skip
 
 
 def _about(about: About | None) -> dict[str, Any] | None:
@@ -154,10 +206,11 @@ def _about(about: About | None) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _look(row: AuditRow) -> dict[str, Any]:
+def _look(row: AuditRow, keepers: dict[str, str]) -> dict[str, Any]:
+    by = keepers.get(row.subject or "") if row.action.startswith("keeper.look") else None
     return {
-        "at_ms": row.at_ms, "by": str(role_name(row.role)) if row.role else None, "what": str(action_name(row.action)),
-        "purpose": row.purpose,
+        "at_ms": row.at_ms, "by": by or (str(role_name(row.role)) if row.role else None),
+        "what": str(action_name(row.action)), "purpose": row.purpose,
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from community_flow.entrypoints.passes import STATUSES as PASS_STATUSES
 from community_flow.entrypoints.problems import wants_json
 from community_flow.ports.people import Found, Wanted
 from community_flow.services.holds import HoldKind, Holds
+from community_flow.services.keepers import Keepers
 from community_flow.services.people import OFFICE, Line, People
 from community_flow.services.places import Places
 from community_flow.services.pseudonyms import Pseudonyms
@@ -43,6 +44,7 @@ HOLDS = {
     "health": lazy_gettext("Health"),
     "office": lazy_gettext("Something to settle at the office"),
 }
+RELATIONS = {"household": lazy_gettext("same household"), "carer": lazy_gettext("carer")}
 STATUSES = {
     "active": lazy_gettext("lives here"),
     "moved_out": lazy_gettext("moved out"),
@@ -99,9 +101,9 @@ class HoldForm(msgspec.Struct, frozen=True, kw_only=True):
     csrf_token: str = ""
 
 
-def blueprint(people: People, holds: Holds, places: Places, pseudonyms: Pseudonyms) -> Blueprint:
+def blueprint(people: People, holds: Holds, places: Places, pseudonyms: Pseudonyms, keepers: Keepers) -> Blueprint:
     bp = Blueprint("people", __name__)
-    _pages(bp, people, places)
+    _pages(bp, people, places, keepers)
     _json(bp, people, places, pseudonyms)
     _changes(bp, people, places)
     _records(bp, people, places)
@@ -109,7 +111,7 @@ def blueprint(people: People, holds: Holds, places: Places, pseudonyms: Pseudony
     return bp
 
 
-def _pages(bp: Blueprint, people: People, places: Places) -> None:
+def _pages(bp: Blueprint, people: People, places: Places, keepers: Keepers) -> None:
     @bp.get("/people")
     @roles(*OFFICE)
     def page() -> str:
@@ -134,7 +136,7 @@ def _pages(bp: Blueprint, people: People, places: Places) -> None:
             looks=people.who_looked(current_scope(), person), household=_neighbours(people, opened.found),
             communities=choose_community(places, current_scope(), opened.found.community)[0],
             community=opened.found.community, now_ms=people.clock.now_ms(), pass_kinds=KINDS,
-            pass_statuses=PASS_STATUSES,
+            pass_statuses=PASS_STATUSES, keepings=keepers.about(current_scope(), person), relations=RELATIONS,
         )  # fmt: skip
 
     @bp.get("/people/new")

@@ -110,14 +110,15 @@ class WordedInbox:
 
 
 def blueprint(
-    review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]], notices: Callable[[Scope], Sequence[Any]]
-) -> Blueprint:
+    review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]], notices: Callable[[Scope], Sequence[Any]],
+    requests: Callable[[Scope], int],
+) -> Blueprint:  # fmt: skip
     bp = Blueprint("review", __name__)
 
     @bp.get("/anomalies")
     @roles(*READERS)
     def page() -> str:
-        return _page(review, names, tray, notices)
+        return _page(review, names, tray, notices, requests)
 
     @bp.post("/anomalies/<anomaly>/verdict")
     @roles(*READERS)
@@ -154,8 +155,9 @@ def blueprint(
 
 
 def _page(
-    review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]], notices: Callable[[Scope], Sequence[Any]]
-) -> str:
+    review: Review, names: Names, tray: Callable[[Scope], Mapping[str, int]], notices: Callable[[Scope], Sequence[Any]],
+    requests: Callable[[Scope], int],
+) -> str:  # fmt: skip
     scope = current_scope()
     communities = names.communities(scope)
     chosen = request.args.get("community")
@@ -178,7 +180,7 @@ def _page(
     return render_template(
         "review/page.html", view=view, people=people, why=why, evidence_text=evidence, words=words,
         communities=communities, chosen=chosen, tray=tray(scope), reasons=REASONS,
-        notices=notices(scope), notice_title=notice_title,
+        notices=notices(scope), notice_title=notice_title, requests=requests(scope),
         gate_name=lambda c, gate: _gate_name(gates, c)(gate),
     )  # fmt: skip
 

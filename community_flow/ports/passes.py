@@ -31,6 +31,10 @@ class PassStore(Protocol):
 
     def of_ids(self, tx: Transaction, scope: Scope, pass_ids: Sequence[str]) -> dict[str, PassRow]: ...
 
+    def of_keys(self, tx: Transaction, scope: Scope, public_keys: Sequence[bytes]) -> list[PassRow]:
+        """Those that the phones with these keys sign."""
+        ...
+
     def changed(self, tx: Transaction, pass_ids: Sequence[str], now_ms: int) -> None:
         """Note that gates must learn of these."""
         ...

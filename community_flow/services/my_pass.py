@@ -6,7 +6,9 @@ that a code held to a camera can never be taken for such a question.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from community_flow.domain import passes as cf1
@@ -14,13 +16,16 @@ from community_flow.domain.errors import Forbidden, NotFound
 from community_flow.domain.places import Community, named
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports import Transaction
-from community_flow.ports.audit import AuditRow
+from community_flow.ports.audit import AuditRow, Look
 from community_flow.ports.ingest import Once
+from community_flow.ports.requests import DataRequest, Kind
 from community_flow.ports.slips import SlipStore
+from community_flow.services import keepers
 from community_flow.services.audit import Audit
 from community_flow.services.claim_codes import hash_code
 from community_flow.services.kept import About, Kept
 from community_flow.services.passes import Held, Passes
+from community_flow.services.requests import Requests
 
 PREFIX = b"community-flow/me/v1\0"
 NONCE_S, NONCE_BYTES = 60.0, 16
@@ -43,11 +48,16 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Mine:
-    """What a phone is shown of its owner; empty when its pass was stopped."""
+    """What a phone is shown of whose pass it is; empty when the pass was stopped.
+
+    ``keepers`` are the people on whose phones the pass is or was, by the office's word.
+    """
 
     status: str
-    about: About | None
-    looks: tuple[AuditRow, ...]
+    about: About | None = None
+    looks: tuple[AuditRow, ...] = ()
+    keepers: Sequence[keepers.Kept] = ()
+    requests: Sequence[DataRequest] = ()
 
 
 @dataclass(frozen=True)
@@ -61,8 +71,12 @@ class Asked:
 
 
 class MyPass:
-    def __init__(self, passes: Passes, slips: SlipStore, kept: Kept, audit: Audit, once: Once) -> None:
+    def __init__(
+        self, passes: Passes, slips: SlipStore, kept: Kept, audit: Audit, once: Once, keepers: keepers.Keepers,
+        requests: Requests,
+    ) -> None:  # fmt: skip
         self.passes, self.slips, self.kept, self.audit, self.once = passes, slips, kept, audit, once
+        self.keepers, self.requests = keepers, requests
         self.db, self.clock = passes.db, passes.clock
 
     def claim(self, code: str, public_key: bytes) -> Claimed:
@@ -90,30 +104,72 @@ class MyPass:
         return made
 
     def look(self, asked: Asked) -> Mine:
-        """What is kept about the owner of this phone, and who looked."""
-        with self.db.read() as tx:
+        """What is kept about whose pass this is, who looked, and what was asked; a keeper's look stands in the log."""
+        with self.db.write() as tx:
             held = self._proved(tx, asked, b"look")
-        if held.state.status != "active" or held.state.person is None:
-            return Mine(held.state.status, None, ())
-        owner = _owner(held.community, held.state.person)
-        looks = self.audit.latest(owner, before=None, limit=LOOKS_SHOWN, person=held.state.person)
-        return Mine("active", self.kept.about(owner), tuple(looks))
+            person = self._opened(tx, held)
+            if person is None:
+                return Mine("revoked" if held.state.status == "active" else held.state.status)
+            owner = _owner(held.community, person)
+            kept_by = [each for each in self.keepers.store.about(tx, owner, person) if each.person == person]
+            shown = self.keepers.named(tx, owner, kept_by)
+            requests = self.requests.of(tx, held.community, person)
+        looks = self.audit.latest(owner, before=None, limit=LOOKS_SHOWN, person=person)
+        return Mine("active", self.kept.about(owner), tuple(looks), shown, requests)
+
+    def passes_kept(self, asked: Asked) -> list[keepers.KeptPass]:
+        """The passes of others that this phone shows by the office's word."""
+        with self.db.write() as tx:
+            held = self._proved(tx, asked, b"passes")
+            if held.state.status != "active" or held.state.person is None or held.state.keeper is not None:
+                return []
+            return self.keepers.on_phone(tx, _owner(held.community, held.state.person), held)
+
+    def request(self, asked: Asked, kind: Kind, text: str) -> DataRequest:
+        """Ask the office for something about one's data; a keeper who may look may also ask."""
+        with self.db.write() as tx:
+            held = self._proved(tx, asked, request_action(kind, text))
+            person = self._opened(tx, held)
+            if person is None:
+                raise Forbidden(NOT_YOURS)
+            by = _owner(held.community, held.state.keeper or person)
+            return self.requests.send(tx, by, held.community, person, kind, text)
 
     def end(self, asked: Asked) -> None:
-        """The owner stops their own pass, for example before the phone is sold."""
+        """The owner stops their own pass, for example before the phone is sold; a keeper gives one back."""
         with self.db.write() as tx:
             held = self._proved(tx, asked, b"end")
-            if held.state.status == "active" and held.state.person is not None:
+            keeping = self.keepers.of_pass(tx, held) if held.state.keeper else None
+            if keeping is not None:
+                self.keepers.end_by_phone(tx, _owner(held.community, keeping.keeper), keeping)
+            elif held.state.status == "active" and held.state.person is not None:
                 self.passes.end(tx, _owner(held.community, held.state.person), [held], self.clock.now_ms())
 
     def owner(self, tx: Transaction, asked: Asked, action: bytes) -> Scope:
         """Who signed this, for what they may see of themselves; raises Forbidden, also when the pass was stopped."""
         held = self._proved(tx, asked, action)
-        if held.state.status != "active" or held.state.person is None:
+        if held.state.status != "active" or held.state.person is None or held.state.keeper is not None:
             raise Forbidden(NOT_YOURS)
         return _owner(held.community, held.state.person)
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    def _opened(self, tx: Transaction, held: Held) -> str | None:
+        """The person of a pass that still works; a keeper needs the office's word, and is logged."""
+        person = held.state.person
+        if held.state.status != "active" or person is None or held.state.keeper is None:
+            return person if held.state.status == "active" else None
+        keeping = self.keepers.of_pass(tx, held)
+        if keeping is None:
+            return None
+        if not keeping.sees:
+            raise Forbidden("The office has given you this pass to show, not what is kept about the person.")
+        look = Look(
+            account="my-pass", role=Role.RESIDENT, action=f"keeper.look.{keeping.relation}", community=held.community,
+            person=person, subject=keeping.keeping,
+        )  # fmt: skip
+        self.audit.append(tx, look)
+        return person
 
     def _proved(self, tx: Transaction, asked: Asked, action: bytes) -> Held:
         """The phone pass whose key signed the question; raises Forbidden for everything else."""
@@ -131,6 +187,11 @@ class MyPass:
         return held
 
 
+def request_action(kind: str, text: str) -> bytes:
+    """What a request signs: nobody on the way changes a word of it."""
+    return b"request" + hashlib.sha256(f"{kind}\0{text}".encode()).digest()
+
+
 def _kept_as(nonce: bytes) -> str:
     return f"me-nonce:{nonce.hex()}"
 
@@ -140,4 +201,4 @@ def _owner(community: str, person: str) -> Scope:
 
 
 def _a_live_phone(held: Held) -> bool:
-    return held.state.kind == "phone" and held.state.status == "active"
+    return held.state.kind == "phone" and held.state.status == "active" and held.state.keeper is None

@@ -100,15 +100,18 @@ class Passes:
             wanted = CardWanted(person=person, type=state.type, until_ms=until_ms)
             return self.issue_cards(tx, community, [wanted], scope)[0]
 
-    def add_phone(self, tx: Transaction, scope: Scope, person: str, public_key: bytes) -> Issued:
-        """A phone pass: rotating codes signed by a key that never leaves the phone."""
+    def add_phone(
+        self, tx: Transaction, scope: Scope, person: str, public_key: bytes, *, keeper: str | None = None,
+        until_ms: int | None = None,
+    ) -> Issued:  # fmt: skip
+        """A phone pass: rotating codes signed by a key that never leaves the phone, the person's own or a keeper's."""
         if not cf1.key_good(public_key):
             raise Invalid("A phone's public key has 32 bytes (Ed25519) or 65 (P-256).", field="public_key")
         community, state = self._holder(tx, scope, person)
         now_ms = self.clock.now_ms()
         issued = self._new(tx, community, [person])
         self._keep(tx, community, issued, public_key)
-        data = Pass(person=person, kind="phone", type=state.type, from_ms=now_ms)
+        data = Pass(person=person, kind="phone", type=state.type, from_ms=now_ms, until_ms=until_ms, keeper=keeper)
         self.registry.record(tx, [Change(community, "pass", issued[0].pass_id, now_ms, data)], scope.account)
         self._log(tx, scope, community, "pass.phone", issued)
         return issued[0]
@@ -158,7 +161,8 @@ class Passes:
             self.end(tx, scope, [held], self.clock.now_ms(), "copied" if copied else "revoked")
 
     def end(self, tx: Transaction, by: Scope, held: Sequence[Held], from_ms: int, status: str = "revoked") -> None:
-        """Revoke some passes from a moment on."""
+        """Revoke some passes from a moment on; with a phone go the passes of others that it shows."""
+        held = [*held, *self._carried(tx, held)]
         for each in held:
             self._amend(tx, by, each, from_ms, lambda state: msgspec.structs.replace(state, status=status))
         self._note(tx, by, "pass.revoke", held, {"status": status, "from_ms": from_ms})
@@ -242,6 +246,17 @@ class Passes:
         )  # fmt: skip
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    def _carried(self, tx: Transaction, ended: Sequence[Held]) -> list[Held]:
+        """What the phones among ``ended`` show for others: whoever lost the phone lost those too."""
+        phones = [each for each in ended if each.state.keeper is None and each.row.public_key is not None]
+        keys = [each.row.public_key for each in phones if each.row.public_key is not None]
+        scope = Scope.system({each.community for each in phones})
+        known = {each.pass_id for each in ended}
+        found = [self.held(tx, scope, row.pass_id) for row in self.store.of_keys(tx, scope, keys)]
+        return [
+            each for each in found if each.pass_id not in known and each.state.keeper and each.state.status == "active"
+        ]
 
     def _new(self, tx: Transaction, community: str, persons: Sequence[str]) -> list[Issued]:
         uid = self.registry.uid(tx, community)

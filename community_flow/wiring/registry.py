@@ -13,9 +13,11 @@ from community_flow.adapters.cards_pdf import print_cards, qr_modules
 from community_flow.adapters.slips_pdf import print_slips
 from community_flow.adapters.spreadsheets import read_sheet
 from community_flow.adapters.sql.queries_imports import SqlUploads
+from community_flow.adapters.sql.queries_keepers import SqlKeepers
 from community_flow.adapters.sql.queries_kept import SqlKept
 from community_flow.adapters.sql.queries_passes import SqlPasses
 from community_flow.adapters.sql.queries_people import SqlPeople
+from community_flow.adapters.sql.queries_requests import SqlRequests
 from community_flow.adapters.sql.queries_slips import SqlSlips
 from community_flow.adapters.sql.queries_visitors import SqlStays
 from community_flow.services.cards import Cards
@@ -23,12 +25,14 @@ from community_flow.services.community_keys import CommunityKeys
 from community_flow.services.gate_records import GateRecords
 from community_flow.services.holds import Holds
 from community_flow.services.imports import Imports
+from community_flow.services.keepers import Keepers
 from community_flow.services.kept import Kept
 from community_flow.services.my_pass import MyPass
 from community_flow.services.passes import Passes
 from community_flow.services.people import People
 from community_flow.services.places import Places
 from community_flow.services.pseudonyms import Pseudonyms
+from community_flow.services.requests import Requests
 from community_flow.services.rules import Rules
 from community_flow.services.slips import Slips
 from community_flow.services.visitors import Visitors
@@ -52,6 +56,8 @@ class RegistryParts:
     slips: Slips
     visitors: Visitors
     rules: Rules
+    keepers: Keepers
+    requests: Requests
 
 
 def registry_parts(core: Core) -> RegistryParts:
@@ -74,24 +80,37 @@ def _build(core: Core) -> RegistryParts:
     visitors = Visitors(people, SqlStays())
     return RegistryParts(
         places, passes, people, Holds(people), imports, cards, slips, visitors, rules,
+        Keepers(people, SqlKeepers()), Requests(people, SqlRequests()),
     )  # fmt: skip
 
 
 def my_pass_of(core: Core) -> MyPass:
-    kept = Kept(core.db, core.registry, SqlKept())
-    return MyPass(registry_parts(core).passes, SqlSlips(), kept, core.audit, core.traffic.once)
+    kept, parts = Kept(core.db, core.registry, SqlKept()), registry_parts(core)
+    return MyPass(parts.passes, SqlSlips(), kept, core.audit, core.traffic.once, parts.keepers, parts.requests)
 
 
 def wire(core: Core, app: Flask) -> None:
-    from community_flow.entrypoints import imports, my_pass, passes, people, places, rules, visitors
+    from community_flow.entrypoints import (
+        imports,
+        keepers,
+        my_pass,
+        passes,
+        people,
+        places,
+        requests,
+        rules,
+        visitors,
+    )
 
     parts = registry_parts(core)
     pseudonyms = Pseudonyms(core.keys.all("community")[0].secret, core.registry.uid)
     app.register_blueprint(places.blueprint(parts.places, core.clock))
     app.register_blueprint(rules.blueprint(parts.rules, parts.places, core.clock))
-    app.register_blueprint(people.blueprint(parts.people, parts.holds, parts.places, pseudonyms))
+    app.register_blueprint(people.blueprint(parts.people, parts.holds, parts.places, pseudonyms, parts.keepers))
     app.register_blueprint(passes.blueprint(parts.passes, parts.cards, parts.slips, parts.places))
     mine = my_pass_of(core)
+    app.register_blueprint(keepers.blueprint(parts.keepers, parts.people, parts.places))
+    app.register_blueprint(requests.blueprint(parts.requests, parts.places))
     app.register_blueprint(my_pass.blueprint(mine, core.traffic.codes, core.clock))
     app.register_blueprint(imports.blueprint(parts.imports, parts.places))
     app.register_blueprint(visitors.blueprint(parts.visitors, parts.places, parts.passes, qr_modules))

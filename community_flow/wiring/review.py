@@ -21,6 +21,7 @@ from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
 from community_flow.wiring.notices import notices_of
+from community_flow.wiring.registry import registry_parts
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ def wire(core: Core, app: Flask) -> None:
     app.register_blueprint(tray_pages.blueprint(tray, names))
     core.parts["inbox"] = review_pages.WordedInbox(parts.review, names)
     core.parts["open_items"] = lambda scope: _open_items(parts.review, scope)
-    app.register_blueprint(review_pages.blueprint(parts.review, names, tray.count_open, notices_of(core).recent))
+    requests = registry_parts(core).requests.count_open
+    app.register_blueprint(
+        review_pages.blueprint(parts.review, names, tray.count_open, notices_of(core).recent, requests)
+    )
 
 
 def _folded(watch: Watch, _: Transaction, changed: Changed) -> None:

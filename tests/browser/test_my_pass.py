@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,111 @@ def test_a_gate_that_asks_every_phone_shows_a_number_by_itself_and_lets_cards_in
     assert told(gate, answered(mine, gate.inner_text("#ask-number"))) == ("allow", "ok")
     gate.evaluate("window.gate.desk.result.clear()")
     rules.set_gate(MANAGER, "garden", "east", {"challenge": False})
+
+
+def test_a_phone_shows_the_passes_of_others_and_its_requests_reach_the_office(
+    flow_world: World, phones: Any, tmp_path: Path
+) -> None:
+    parts = registry_parts(flow_world.core)
+    mother, child = flow_world.person("王芳", "8-1-801"), flow_world.person("王小明", "8-1-801")
+    until_ms = flow_world.core.clock.now_ms() + 30 * 86_400_000
+    keeping = parts.keepers.bind(MANAGER, child, mother, "household", until_ms, sees=True)
+    mine = claimed(phones, slip(flow_world, "王芳", tmp_path))
+    soon(mine, "Boolean(document.querySelector('#people'))", 10)
+    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+    own = shown(mine)
+    mine.click("#people button >> nth=1")
+    soon(mine, "document.querySelector('#whose').textContent === '王小明'", 10)
+    phones.set_offline(True)
+    mine.reload()
+    soon(
+        mine,
+        "document.querySelector('#whose')?.textContent === '王小明' && document.querySelector('#code').width > 0",
+        10,
+    )
+    childs = shown(mine)
+    phones.set_offline(False)
+    assert told(gate, own) == ("allow", "ok")
+    assert gate.inner_text("#result h3") == "王*"
+    gate.evaluate("window.gate.desk.result.clear()")
+    assert told(gate, childs) == ("allow", "ok")
+    assert gate.inner_text("#result h3") == "王*明"
+
+    mine.bring_to_front()
+    mine.click("#look")
+    soon(mine, "Boolean(document.querySelector('#request'))")
+    assert "looked as the household member" in mine.inner_text("#looks")
+    mine.select_option("#request-kind", "correction")
+    mine.fill("#request-text", "楼栋写错了")
+    mine.click("#request")
+    soon(mine, "document.querySelector('#requests')?.textContent.includes('not answered yet')")
+    [waiting] = parts.requests.rows(MANAGER)
+    assert (waiting.request.person, waiting.request.text) == (child, "楼栋写错了")
+    parts.requests.settle(MANAGER, waiting.request.request, "done", "已更正")
+    mine.click("#people button >> nth=0")
+    mine.click("#people button >> nth=1")
+    mine.click("#look")
+    soon(mine, "document.querySelector('#requests')?.textContent.includes('已更正')")
+    assert_usable(mine)
+    mine.set_viewport_size({"width": 390, "height": 844})
+    mine.evaluate("scrollTo(0, 0)")
+
+    parts.keepers.end(MANAGER, keeping)
+    gate.wait_for_timeout(5_500)
+    assert told(gate, shown(mine))[0] == "stop"
+    mine.reload()
+    soon(mine, "!document.querySelector('#people') && document.querySelector('#code')?.width > 0", 10)
+    assert mine.inner_text("#whose") == "王芳"
+
+
+SIGNED = """{
+  window.signed = [];
+  const real = crypto.subtle.sign.bind(crypto.subtle);
+  crypto.subtle.sign = async (how, key, message) => {
+    const made = await real(how, key, message);
+    const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    window.signed.push([Date.now(), hex(message), hex(made)]);
+    return made;
+  };
+}"""
+
+
+def test_all_day_offline_it_redraws_every_ten_seconds_with_right_codes_across_a_reload(
+    flow_world: World, phones: Any, tmp_path: Path
+) -> None:
+    flow_world.person("陈八")
+    mine = claimed(phones, slip(flow_world, "陈八", tmp_path))
+    soon(mine, "navigator.serviceWorker.ready.then(() => true)")
+    mine.add_init_script(SIGNED)
+    phones.set_offline(True)
+    mine.clock.install()
+    mine.reload()
+    soon(mine, "Boolean(document.querySelector('#code')?.width)", 10)
+    start_s = time_of(shown(mine))
+    rows: list[list[Any]] = []
+    for hour in range(24):
+        mine.clock.run_for(3_600_000)
+        soon(mine, "window.signed.length >= 360", 20)
+        if hour % 6 == 5:
+            code = shown(mine)
+            token = cf1.decode(code)
+            assert isinstance(token, cf1.Token)
+            assert cf1.clock_good(token, mine.evaluate("Date.now()")), (
+                f"after {hour + 1} h an old code is on the screen"
+            )
+        rows += mine.evaluate("window.signed.splice(0)")
+        if hour == 11:
+            mine.reload()
+            soon(mine, "Boolean(document.querySelector('#code')?.width)", 10)
+    assert time_of(code) - start_s >= 24 * 3600
+    with flow_world.core.db.read() as tx:
+        [held] = flow_world.parts.passes.of_persons(tx, MANAGER, [flow_world.people["陈八"]])
+    times_ms = [row[0] for row in rows]
+    assert len(rows) >= 24 * 360
+    assert max(later - before for before, later in pairwise(times_ms)) <= 10_000
+    for at_ms, message, signature in rows:
+        assert cf1.signature_good(held.row.public_key or b"", bytes.fromhex(signature), bytes.fromhex(message))
+        assert int(message[-8:], 16) + cf1.EPOCH_S == at_ms // 1000
+    last = cf1.decode(code)
+    assert isinstance(last, cf1.Token)
+    assert last.signature.hex() in {row[2] for row in rows}

@@ -14,15 +14,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from community_flow.adapters.cards_pdf import print_cards
 from community_flow.adapters.memory_traffic import MemoryOnce
+from community_flow.adapters.sql.queries_keepers import SqlKeepers
 from community_flow.adapters.sql.queries_kept import SqlKept
+from community_flow.adapters.sql.queries_requests import SqlRequests
 from community_flow.adapters.sql.queries_slips import SqlSlips
 from community_flow.domain import passes as cf1
 from community_flow.domain.errors import Forbidden, Invalid, NotFound
 from community_flow.domain.residents import Resident
 from community_flow.ports.slips import SlipFace
 from community_flow.services.cards import Cards
+from community_flow.services.keepers import Keepers
 from community_flow.services.kept import Kept
 from community_flow.services.my_pass import PREFIX, Asked, Claimed, MyPass
+from community_flow.services.requests import Requests
 from community_flow.services.slips import SLIP_MS, Slips
 from community_flow.wiring.core import Core
 from tests.factories import small_community
@@ -38,7 +42,9 @@ class Office:
         self.faces: list[SlipFace] = []
         self.slips = Slips(Cards(self.parts.people, print_cards), SqlSlips(), self._print)
         kept = Kept(core.db, core.registry, SqlKept())
-        self.mine = MyPass(self.parts.passes, SqlSlips(), kept, core.audit, MemoryOnce())
+        self.keepers = Keepers(self.parts.people, SqlKeepers())
+        self.requests = Requests(self.parts.people, SqlRequests())
+        self.mine = MyPass(self.parts.passes, SqlSlips(), kept, core.audit, MemoryOnce(), self.keepers, self.requests)
 
     def _print(self, faces: object) -> bytes:
         self.faces = list(faces)  # type: ignore[call-overload]

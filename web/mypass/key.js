@@ -50,10 +50,15 @@ export async function codeAt(mine, atMs, challenge = NOTHING) {
   return `CF1:${base45(concat(head, signature))}`;
 }
 
-/** The body of a signed question: `action` is look or end. */
+/** The body of a signed question: `action` is look, passes or end, or the bytes of a request. */
 export async function question(mine, nonce, nonceBytes, action) {
-  const message = concat(ASK_PREFIX, fromHex(mine.uid), nonceBytes, utf8(action));
+  const message = concat(ASK_PREFIX, fromHex(mine.uid), nonceBytes, typeof action === "string" ? utf8(action) : action);
   return { community: mine.community, pass: mine.pass, nonce, signature: toText(await sign(mine.key, message)) };
+}
+
+/** What a request to the office signs: its kind and every word. */
+export async function requestAction(kind, text) {
+  return concat(utf8("request"), new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(`${kind}\0${text}`))));
 }
 
 export function base45(bytes) {

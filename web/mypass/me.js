@@ -1,28 +1,32 @@
-// My pass: claim it with a slip, show it all day without network, see what is kept and who looked.
+// My pass: claim it with a slip, show it all day without network, those of others too, see what is kept and who looked.
 
-import { fromText } from "../scanner/bytes.js";
 import { $, h } from "../scanner/dom.js";
 import { draw } from "../scanner/qr.js";
+import { about } from "./about.js";
 import { Answer } from "./answer.js";
 import { guestBox, watch } from "./guests.js";
-import { codeAt, keep, kept, newKey, publicText, question } from "./key.js";
-import { language, moment, otherLanguage, t } from "./text.js";
+import { codeAt, keep, kept, newKey, publicText } from "./key.js";
+import { ask, send, skew } from "./server.js";
+import { day, language, otherLanguage, t } from "./text.js";
 
 const REDRAW_MS = 10_000;
+const LEARN_MS = 60_000;
 let mine = null;
+let chosen = null; // the pass of somebody else that is shown now
 const answer = new Answer(() => redraw());
 let timer = 0;
+let learntMs = 0;
 
 async function start() {
   navigator.serviceWorker?.register("/me/sw.js", { scope: "/me/pass" }).catch(() => null);
   $("language").onclick = () => (otherLanguage(), show());
   addEventListener("hashchange", () => mine || show()); // the slip's code, scanned while the page was open
-  addEventListener("online", state);
+  addEventListener("online", () => (state(), learnAgain()));
   addEventListener("offline", state);
-  document.addEventListener("visibilitychange", () => document.hidden || redraw());
-  if (isSecureContext && !inWeChat()) mine = (await kept("mine")) ?? null;
+  document.addEventListener("visibilitychange", () => document.hidden || (redraw(), learnAgain()));
+  if (isSecureContext && !inWeChat()) [mine, chosen] = [(await kept("mine")) ?? null, (await kept("chosen")) ?? null];
   show();
-  watch(ask);
+  watch(async (path, action) => (await ask(mine, path, action)).found);
   if (mine) learn().catch(() => null); // without network the pass works as it is
 }
 
@@ -74,21 +78,44 @@ async function claim(code) {
   navigator.storage?.persist?.().catch(() => false);
   history.replaceState(null, "", "/me/pass");
   show();
+  learn().catch(() => null);
 }
 
-/** How far this phone's clock is behind the server's; small differences are the network's. */
-function skew(serverMs, sentMs) {
-  const behind = serverMs - (sentMs + Date.now()) / 2;
-  return Math.abs(behind) < 2_000 ? 0 : Math.round(behind);
+/** The passes of others that still may be shown; without network their end is this phone's to keep. */
+const others = () => (mine.others ?? []).filter((each) => Date.now() + mine.skewMs < each.until_ms);
+
+/** The pass on the screen: this phone signs for each with its own key. */
+function current() {
+  const other = others().find((each) => each.pass === chosen);
+  return other ? { ...mine, pass: other.pass, handle: other.handle, name: other.name, other } : mine;
+}
+
+async function choose(pass) {
+  chosen = pass;
+  answer.given = null;
+  show();
+  await keep("chosen", pass ?? undefined);
+}
+
+/** Whose pass is shown: the own one first. */
+function people() {
+  if (!others().length) return null;
+  const now = current().pass;
+  const pick = (pass, name, kind) => h("button", { role: "radio", ariaChecked: String(now === (pass ?? mine.pass)), onclick: () => choose(pass) }, name, h("small", {}, kind));
+  const theirs = others().map((each) => pick(each.pass, each.name, `${t(each.relation)} · ${t("until", { day: day(each.until_ms - 1) })}`));
+  return h("section.people", { id: "people", role: "radiogroup", ariaLabel: t("whose") }, pick(null, mine.name, t("own")), ...theirs);
 }
 
 function passing() {
   const code = h("canvas", { id: "code", role: "img", ariaLabel: t("show") });
   const clock = mine.skewMs ? h("p.muted", {}, t("clock", { n: Math.round(Math.abs(mine.skewMs) / 1000) })) : null;
   const line = h("span.left", { id: "line" });
-  const pass = h("section.pass", {}, code, h("strong", {}, mine.name), h("p", {}, mine.place), line, h("p.muted", {}, t("redrawn")), clock);
+  const who = current();
+  const pass = h("section.pass", {}, code, h("strong", { id: "whose" }, who.name), h("p", {}, mine.place), line, h("p.muted", {}, t("redrawn")), clock);
   setTimeout(state);
-  return [guestBox(), pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), h("section", { id: "about" }, lookButton()), h("section", {}, h("p.muted", {}, t("lost")), endButton())];
+  const look = who.other && !who.other.sees ? [h("p.muted", {}, t("only_show"))] : [lookButton()];
+  const lost = h("section", {}, h("p.muted", {}, t(who.other ? "give_back_hint" : "lost")), endButton());
+  return [guestBox(), people(), pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), h("section", { id: "about" }, ...look), lost].filter(Boolean);
 }
 
 function state() {
@@ -100,72 +127,71 @@ function state() {
 
 async function redraw() {
   if (!$("code") || document.hidden) return;
-  const text = await codeAt(mine, Date.now(), answer.bytes());
+  const text = await codeAt(current(), Date.now(), answer.bytes());
   if ($("code")) draw($("code"), text);
 }
 
 function stopped() {
   const go = h("button.go", { id: "again" }, t("again"));
-  go.onclick = async () => ((mine = null), await keep("mine", undefined), show());
+  go.onclick = async () => ((mine = chosen = null), await keep("mine", undefined), await keep("chosen", undefined), show());
   return [h("section", { id: "stopped" }, h("h2", {}, t("stopped")), h("p", {}, t("stopped_hint")), go)];
 }
 
 // --- asking the server ---
 
-async function ask(path, action) {
-  const sent = Date.now();
-  const { nonce, server_ms } = await send("/v1/me/nonce");
-  const found = await send(path, await question(mine, nonce, fromText(nonce), action));
-  mine = { ...mine, skewMs: skew(server_ms, sent), stopped: found.status !== "active" };
-  await keep("mine", mine);
+/** A question about the own pass; the answer says whether it still works, and the time. */
+async function askMine(path, action) {
+  const { found, skewMs } = await ask(mine, path, action);
+  await remember({ skewMs, ...(action === "passes" ? { others: found.items } : { stopped: found.status !== "active" }) });
   return found;
 }
 
-/** Whether the pass still works, and by how much the clock is off. */
+async function remember(more) {
+  mine = { ...mine, ...more };
+  await keep("mine", mine);
+}
+
+/** Whether the pass still works, whose passes this phone shows, and by how much the clock is off. */
 async function learn() {
-  const before = JSON.stringify([mine.stopped, mine.skewMs]);
-  await ask("/v1/me/look", "look");
-  if (JSON.stringify([mine.stopped, mine.skewMs]) !== before) show();
+  learntMs = Date.now();
+  const before = JSON.stringify([mine.stopped, mine.skewMs, mine.others]);
+  await askMine("/v1/me/look", "look");
+  if (!mine.stopped) await askMine("/v1/me/passes", "passes");
+  if (JSON.stringify([mine.stopped, mine.skewMs, mine.others]) !== before) show();
+}
+
+/** A pass that was taken back goes from this phone when it is looked at again. */
+function learnAgain() {
+  if (mine && !mine.stopped && Math.abs(Date.now() - learntMs) > LEARN_MS) learn().catch(() => null);
 }
 
 function lookButton() {
   const [wrong, go] = [h("p.wrong", { role: "alert" }), h("button.plain", { id: "look" }, t("look"))];
-  go.onclick = () => attempt(go, wrong, async () => {
-    const found = await ask("/v1/me/look", "look");
-    if (mine.stopped) return show();
-    $("about").replaceChildren(...keptAbout(found));
-  });
+  go.onclick = () => attempt(go, wrong, look);
   return h("div", {}, go, wrong);
 }
 
-function keptAbout({ about, looks }) {
-  const record = about.record;
-  const lines = record ? [record.name, record.unit, record.phone, record.note].filter(Boolean).map((text) => h("li", {}, text)) : [];
-  const place = (visit) => about.zones[visit.zone]?.[language()] ?? visit.zone;
-  const visits = about.visits.map((visit) => h("li", {}, `${place(visit)} · ${moment(visit.entered_ms)} – ${moment(visit.left_ms)}`));
-  const seen = looks.map((row) => h("li", {}, `${moment(row.at_ms)} · ${row.by ?? t("system")} · ${row.what}${row.purpose ? ` · ${row.purpose}` : ""}`));
-  const save = h("button.plain", { id: "export" }, t("export"));
-  save.onclick = () => download({ about, looks });
-  return [
-    h("h2", {}, t("record")), h("ul", {}, ...lines), h("p.muted", {}, t("desk")),
-    h("h2", {}, t("looks")), seen.length ? h("ul", { id: "looks" }, ...seen) : h("p.muted", {}, t("no_looks")),
-    h("h2", {}, t("stays")), visits.length ? h("ul", {}, ...visits) : h("p.muted", {}, t("no_stays")), save,
-  ];
-}
-
-function download(everything) {
-  const file = new Blob([JSON.stringify(everything, null, 2)], { type: "application/json" });
-  const link = h("a", { href: URL.createObjectURL(file), download: "my-data.json" });
-  link.click();
-  URL.revokeObjectURL(link.href);
+async function look() {
+  const who = current();
+  const found = who.other ? (await ask(who, "/v1/me/look", "look")).found : await askMine("/v1/me/look", "look");
+  if (mine.stopped) return show();
+  if (found.status !== "active") return learn();
+  const asked = (path, action, more) => ask(who, path, action, more);
+  $("about").replaceChildren(...about(found, { ask: asked, again: look, attempt }));
 }
 
 function endButton() {
-  const [wrong, go] = [h("p.wrong", { role: "alert" }), h("button.plain.stop", { id: "end" }, t("end"))];
+  const [wrong, go] = [h("p.wrong", { role: "alert" }), h("button.plain.stop", { id: "end" }, t(current().other ? "give_back" : "end"))];
   let asked = false;
   go.onclick = () => {
     if (!asked) return (asked = true), (go.textContent = t("end_sure"));
-    return attempt(go, wrong, async () => (await ask("/v1/me/end", "end"), show()));
+    return attempt(go, wrong, async () => {
+      const who = current();
+      if (!who.other) return await askMine("/v1/me/end", "end"), show();
+      await ask(who, "/v1/me/end", "end");
+      await remember({ others: mine.others.filter((each) => each.pass !== who.pass) });
+      return choose(null);
+    });
   };
   return h("div", {}, go, wrong);
 }
@@ -179,15 +205,6 @@ async function attempt(button, wrong, work) {
     wrong.textContent = t("failed", { why: error instanceof TypeError ? t("network") : error.message });
   }
   button.disabled = false;
-}
-
-async function send(path, body = null) {
-  const headers = { Accept: "application/json", "Accept-Language": language() };
-  const asked = body ? { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) } : { headers };
-  const response = await fetch(path, { ...asked, credentials: "omit", cache: "no-store" });
-  const found = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(found.title ?? `HTTP ${response.status}`);
-  return found;
 }
 
 start();

@@ -31,7 +31,29 @@ const WORDS = {
   stays: ["最近的停留", "My latest stays"],
   no_stays: ["没有停留记录", "No stays are kept"],
   export: ["下载我的全部记录", "Download everything"],
-  desk: ["信息有误？请到物业更正。", "Something wrong? The desk of your community corrects it."],
+  requests: ["向办公室提出", "Ask the office"],
+  requests_hint: ["更正、删除、反对某种使用，或索取副本：答复会显示在这里。", "Correct something, have it deleted, object to a use, or get a copy: the answer comes here."],
+  request_kind: ["事项", "What"],
+  request_text: ["请简单说明（不要写身份证号和健康情况）", "In a few words; no identity-card numbers, nothing about health"],
+  request_go: ["提交", "Send"],
+  request_open: ["等待答复", "not answered yet"],
+  request_done: ["已办理", "done"],
+  request_refused: ["未同意", "refused"],
+  request_answer: ["答复：{text}", "Answer: {text}"],
+  correction: ["更正信息", "Correct something"],
+  deletion: ["删除信息", "Delete what is kept"],
+  objection: ["反对某种使用", "Object to a use"],
+  copy: ["索取全部副本", "A copy of everything"],
+  whose: ["出示谁的码", "Whose pass"],
+  own: ["本人", "mine"],
+  household: ["家人", "household"],
+  carer: ["照护", "carer"],
+  until: ["{day}止", "until {day}"],
+  keepers: ["可出示我的码的手机", "Phones that show this pass"],
+  keeper_sees: ["可查看保存的信息", "may read what is kept"],
+  only_show: ["您可以出示此码，但不能查看此人的信息。", "You may show this pass, not read what is kept about the person."],
+  give_back_hint: ["不再需要代为出示？可随时交回。", "No longer needed? Give it back at any time."],
+  give_back: ["交回此码", "Give this pass back"],
   answer: ["门岗要数字", "The guard asks for a number"],
   answer_hint: ["请输入门岗屏幕上的六位数字", "Type the six digits on the guard's screen"],
   answer_number: ["六位数字", "Six digits"],
@@ -69,6 +91,10 @@ export function otherLanguage() {
 
 export function t(name, values = {}) {
   return Object.entries(values).reduce((text, [key, value]) => text.replaceAll(`{${key}}`, value), WORDS[name][index]);
+}
+
+export function day(ms) {
+  return new Intl.DateTimeFormat(index ? "en-GB" : "zh-CN", { year: "numeric", month: "2-digit", day: "2-digit" }).format(ms);
 }
 
 /** In the phone's own time zone, 24 hours. */

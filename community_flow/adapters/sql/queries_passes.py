@@ -31,6 +31,13 @@ class SqlPasses:
             found.update({row.pass_id: _typed(row) for row in tx.execute(mine)})
         return found
 
+    def of_keys(self, tx: Connection, scope: Scope, public_keys: Sequence[bytes]) -> list[PassRow]:
+        found = []
+        for chunk in batched(public_keys, CHUNK):
+            mine = select(passes).where(within(passes.c.community, scope), passes.c.public_key.in_(chunk))
+            found += [_typed(row) for row in tx.execute(mine.order_by(passes.c.pass_id))]
+        return found
+
     def changed(self, tx: Connection, pass_ids: Sequence[str], now_ms: int) -> None:
         for chunk in batched(pass_ids, CHUNK):
             tx.execute(update(passes).where(passes.c.pass_id.in_(chunk)).values(changed_ms=now_ms))

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, insert, or_, select, update
 
 from community_flow.adapters.sql.driver import batched
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.store import upsert
-from community_flow.adapters.sql.tables_registry import current, people
+from community_flow.adapters.sql.tables_registry import current, data_requests, people
 from community_flow.domain.places import Household, Person
 from community_flow.domain.scope import Scope
 from community_flow.ports.people import Found, PersonRow, Wanted
@@ -30,6 +30,9 @@ class SqlPeople:
 
     def save(self, tx: Connection, rows: Sequence[PersonRow]) -> None:
         upsert(tx, people, [asdict(row) for row in rows], ("person",))
+        erased = [row.person for row in rows if row.erased_ms is not None]
+        for chunk in batched(erased, CHUNK):  # what they wrote to the office may name them
+            tx.execute(update(data_requests).where(data_requests.c.person.in_(chunk)).values(text="", answer=None))
 
     def find(self, tx: Connection, scope: Scope, wanted: Wanted) -> list[Found]:
         query = _everybody(scope)

@@ -6,7 +6,7 @@ The journal is append-only and is what the fold reads. The other tables are proj
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, Table, Text
 
 from community_flow.adapters.sql.metadata import Json, Ms, Raw, metadata
 
@@ -82,6 +82,7 @@ passes = Table(
     Column("changed_ms", Ms, nullable=False),
     Index(None, "community", "changed_ms"),
     Index(None, "community", "short_code", unique=True),
+    Index(None, "community", "public_key"),
 )
 
 pass_slips = Table(
@@ -94,5 +95,40 @@ pass_slips = Table(
     Column("created_ms", Ms, nullable=False),
     Column("expires_ms", Ms, nullable=False),
     Column("used_ms", Ms),
+    Index(None, "community", "person"),
+)
+
+pass_keepers = Table(
+    "pass_keepers",
+    metadata,
+    Column("keeping", Text, primary_key=True),
+    Column("community", Text, nullable=False),
+    # Whose pass it is, and on whose phone.
+    Column("person", Text, nullable=False),
+    Column("keeper", Text, nullable=False),
+    Column("relation", Text, nullable=False),  # household | carer
+    Column("sees", Boolean, nullable=False),
+    Column("from_ms", Ms, nullable=False),
+    Column("until_ms", Ms, nullable=False),
+    Column("ended_ms", Ms),
+    Column("bound_by", Text, nullable=False),
+    Index(None, "community", "person"),
+    Index(None, "community", "keeper"),
+)
+
+data_requests = Table(
+    "data_requests",
+    metadata,
+    Column("request", Text, primary_key=True),
+    Column("community", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # correction | deletion | objection | copy
+    Column("text", Text, nullable=False),
+    Column("sent_ms", Ms, nullable=False),
+    Column("state", Text, nullable=False),  # open | done | refused
+    Column("answer", Text),
+    Column("settled_ms", Ms),
+    Column("settled_by", Text),
+    Index(None, "community", "state", "sent_ms"),
     Index(None, "community", "person"),
 )
