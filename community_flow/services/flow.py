@@ -32,7 +32,10 @@ log = logging.getLogger(__name__)
 LIVE_SLICE_S = 0.02
 """On SQLite everybody else who writes waits for a slice to end."""
 FLOOD_SLICE_S = 0.5
-LEAST_REST_S, LONGEST_REST_S = 0.05, 0.2
+LEAST_REST_S, LONGEST_REST_S = 0.05, 0.3
+RESTS = 5
+"""The rest after a turn, in turns: a turn costs little more for what gathers in a longer rest, and ingest has the
+interpreter meanwhile. Where little comes in the least rest is longer than that anyway."""
 AGAIN_S = 5
 """After a failure: the store may be away for a while."""
 LEAST_SUBJECTS, MOST_SUBJECTS = 8, 512
@@ -358,7 +361,7 @@ class FoldWorker:
                 self._ending.wait(AGAIN_S)
             # Reports come first: between turns whoever takes them in has the writer and the processor to itself, and
             # the marks of that time are folded together. Somebody at the gate still sees the number move at once.
-            self._ending.wait(min(LONGEST_REST_S, max(LEAST_REST_S, 2 * (time.monotonic() - begun))))
+            self._ending.wait(min(LONGEST_REST_S, max(LEAST_REST_S, RESTS * (time.monotonic() - begun))))
             # After work there is another look first: what came meanwhile may have woken nobody.
             if not slices and not self._ending.is_set():
                 self.signals.wait(self.pause_s)

@@ -6,8 +6,9 @@ Ours answers after the commit is on disk (SQLite WAL FULL with fdatasync; Postgr
 trust, allowance, canonical form, keyed digest, marks for the fold and tallies of the device on top; the fold itself
 runs beside it in the same processes and takes its share of the machine. The peer (_plain_app.py) is Flask and
 SQLAlchemy's ORM with a commit per report and none of that; on SQLite it has SQLite's own defaults (which sync too).
-Both are served by granian, both by one process on SQLite and two on PostgreSQL; the client is one thread that drives
-sixteen keep-alive connections, each the camera of a gate of its own.
+Ours is served as `serve` does it; the peer by granian with sixteen threads, which serves WSGI faster than what serves
+ours. Both have one process on SQLite and two on PostgreSQL; the client is one thread that drives sixteen keep-alive
+connections, each the camera of a gate of its own.
 """
 
 from __future__ import annotations
