@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from a2wsgi import WSGIMiddleware
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
 from community_flow.adapters.parent import end_with_parent
+from community_flow.adapters.wsgi_in_threads import WsgiInThreads
 from community_flow.entrypoints.access import guard_app, public
 from community_flow.entrypoints.ingest_loop import Receive, ReportsDesk, Scope, Send
 from community_flow.entrypoints.languages import speak
@@ -118,7 +118,7 @@ def on_event_loop(app: Flask) -> Callable[[Scope, Receive, Send], Awaitable[None
     """The same application for a server with an event loop: small bodies of reports are taken there, all else goes to
     Flask in threads."""
     desk: ReportsDesk = app.extensions["flow"].parts["desk"]
-    pages: Any = WSGIMiddleware(_with_body_to_its_end(app), workers=THREADS)
+    pages: Any = WsgiInThreads(_with_body_to_its_end(app), workers=THREADS)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and desk.takes(scope):

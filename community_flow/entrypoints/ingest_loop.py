@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from community_flow.entrypoints.ingest_http import body_of, headers_of, token_of
@@ -106,7 +107,8 @@ class ReportsDesk:
             return [error] * len(ready)
 
     def _deliver(self, tickets: Sequence[asyncio.Future[Reply]], replies: Sequence[Reply | Exception]) -> None:
-        tickets[0].get_loop().call_soon_threadsafe(_settle, tickets, replies)
+        with suppress(RuntimeError):  # the loop has ended meanwhile, and with it every line to those who asked
+            tickets[0].get_loop().call_soon_threadsafe(_settle, tickets, replies)
 
 
 def _settle(tickets: Sequence[asyncio.Future[Reply]], replies: Sequence[Reply | Exception]) -> None:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from community_flow.services.lanes import full
 
-MOST = 256
+MOST = 128
 """Questions that are taken up at a time: the first of them waits for the last."""
 
 MOST_WAITING = 1_000
