@@ -26,7 +26,7 @@ from community_flow.services.people import OFFICE
 from community_flow.services.places import Places
 from community_flow.services.slips import Slips
 
-KINDS = {"card": lazy_gettext("Card"), "phone": lazy_gettext("Phone"), "tag": lazy_gettext("IC card")}
+KINDS = {"card": lazy_gettext("Card"), "phone": lazy_gettext("Phone pass"), "tag": lazy_gettext("IC card")}
 STATUSES = {
     "active": (lazy_gettext("valid"), "green"),
     "revoked": (lazy_gettext("revoked"), "quiet"),

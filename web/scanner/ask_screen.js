@@ -13,7 +13,8 @@ export function show(asked, { over, again, close }) {
   left.firstChild.style.animationDuration = `${GOOD_MS}ms`;
   const box = h(
     "section.ask", { id: "ask", role: "region", ariaLabel: t("ask_title") },
-    h("div.asked", {}, code, h("div", {}, h("p", {}, t("ask_title")), h("strong", { id: "ask-number" }, inGroups(asked.number)), h("p.hint", {}, t("ask_hint")))),
+    h("strong", { id: "ask-number" }, inGroups(asked.number)),
+    h("div.asked", {}, code, h("div", {}, h("p", {}, t("ask_title")), h("p.hint", {}, t("ask_hint")))),
     left, h("p.said-so", { id: "ask-say", role: "status" }),
     h("div.row", {}, h("button.plain", { onclick: close }, t("close")), h("button.plain", { onclick: again }, t("ask_again"))),
   );

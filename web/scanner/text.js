@@ -84,7 +84,7 @@ const WORDS = {
   note: ["备注", "Note"],
   call: ["联系办公室", "Call the office"],
   name_hidden: ["值班时按住看全名，有记录", "Hold for the full name: on duty only, and on record"],
-  ask: ["核对数字（防截图）", "Ask the phone for a number"],
+  ask: ["核对数字（防截图）", "Check by a number"],
   ask_title: ["请住户在“我的通行码”输入或扫这个码", "Type this in My pass, or scan it there"],
   ask_hint: ["一分钟内有效，只用一次", "Good for a minute, once"],
   ask_code: ["数字的二维码", "The number as a code"],
