@@ -22,6 +22,7 @@ from community_flow.services.devices import Devices
 from community_flow.services.gate_records import GateRecords
 from community_flow.services.passes import Held, Passes
 from community_flow.services.registry import Registry
+from community_flow.services.rules import Attempt, Rules, gate_of
 from community_flow.services.tracing import NewCase, Tracing
 
 GATE = "east"
@@ -51,6 +52,7 @@ class TourParts:
     registry: Registry
     passes: Passes
     records: GateRecords
+    rules: Rules
     reader: GateReader
     keys: CommunityKeys
     devices: Devices
@@ -135,7 +137,9 @@ class Tour:
             kind="card", proof=proof, serial=token.serial, expiry_day=token.expiry_day,
             replay="same" if repeated else "fresh",
         )  # fmt: skip
-        gate = admission.Gate(gate=GATE, direction=direction, at_ms=now_ms, utc_offset_min=480)
+        # By the rules of now, as at a real gate: whoever changes them on their page sees it here at once.
+        book = self.parts.rules.book_in(tx, SCOPE, FULL)
+        gate = gate_of(book, Attempt(gate=GATE, direction=direction, at_ms=now_ms))
         decision = admission.evaluate(held_out, record, gate, admission.State())
         passed = decision.decision == "allow"
         report = {

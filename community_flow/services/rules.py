@@ -75,7 +75,21 @@ class Rules:
     def book(self, scope: Scope, community: str) -> Book:
         """The rules of a community in scope; raises NotFound."""
         with self.db.read() as tx:
-            return self._book(tx, scope, community)
+            return self.book_in(tx, scope, community)
+
+    def book_in(self, tx: Transaction, scope: Scope, community: str) -> Book:
+        """The same within a transaction that goes on."""
+        mine = scope.narrowed(community)
+        found = self.registry.communities(tx, mine)
+        if community not in found:
+            raise NotFound("There is no community by that name: choose one from the list.")
+        kinds = {
+            kind: {entity: state for _, entity, state in self.registry.store.current(tx, mine, kind)}
+            for kind in ("gate", "zone", "rule", "household")
+        }
+        own = [(each, state) for each, state in kinds["household"].items() if state.quota_per_day is not None]
+        own.sort(key=lambda pair: pair[1].unit)
+        return Book(found[community], kinds["gate"], kinds["zone"], kinds["rule"], own)
 
     # --- changing ------------------------------------------------------------------------------------------------
 
@@ -84,7 +98,7 @@ class Rules:
         if kind not in PASS_TYPES:
             raise NotFound(NOWHERE)
         with self.db.write() as tx:
-            book = self._book(tx, scope, community)
+            book = self.book_in(tx, scope, community)
             for gate in rule.gates or ():
                 if gate not in book.gates:
                     raise Invalid(
@@ -97,7 +111,7 @@ class Rules:
     def set_gate(self, scope: Scope, community: str, gate: str, fields: Mapping[str, Any]) -> None:
         """Hours of a gate, and what it says to somebody who is inside already."""
         with self.db.write() as tx:
-            book = self._book(tx, scope, community)
+            book = self.book_in(tx, scope, community)
             if gate not in book.gates:
                 raise NotFound(NOWHERE)
             self._amend(tx, scope, community, "gate", gate, book.gates[gate], fields)
@@ -105,13 +119,13 @@ class Rules:
     def set_quota(self, scope: Scope, community: str, quota: int | None) -> None:
         """Outings a day of every household without a number of its own; None for as many as they like."""
         with self.db.write() as tx:
-            book = self._book(tx, scope, community)
+            book = self.book_in(tx, scope, community)
             self._amend(tx, scope, community, "community", community, book.community, {"quota_per_day": quota})
 
     def set_household(self, scope: Scope, community: str, unit: str, quota: int | None) -> None:
         """A number of outings for one household; None gives it the community's again."""
         with self.db.write() as tx:
-            self._book(tx, scope, community)
+            self.book_in(tx, scope, community)
             found = self.registry.owned(tx, Scope.system({community}), "household", [unit.strip()])
             if not found:
                 raise Invalid(
@@ -146,7 +160,7 @@ class Rules:
     def try_it(self, scope: Scope, community: str, attempt: Attempt) -> Tried:
         """What the gate would say by the rules of now; looking at somebody's pass is a look, and in the log."""
         with self.db.write() as tx:
-            book = self._book(tx, scope, community)
+            book = self.book_in(tx, scope, community)
             if attempt.gate not in book.gates:
                 raise NotFound(NOWHERE)
             shown, record, held = self._shown(tx, scope, book, community, attempt)
@@ -213,21 +227,6 @@ class Rules:
             Look(account=scope.account, role=scope.role, action="rule.try", community=held.community,
                  person=held.state.person, subject=held.pass_id, detail=detail),
         )  # fmt: skip
-
-    # --- inside --------------------------------------------------------------------------------------------------
-
-    def _book(self, tx: Transaction, scope: Scope, community: str) -> Book:
-        mine = scope.narrowed(community)
-        found = self.registry.communities(tx, mine)
-        if community not in found:
-            raise NotFound("There is no community by that name: choose one from the list.")
-        kinds = {
-            kind: {entity: state for _, entity, state in self.registry.store.current(tx, mine, kind)}
-            for kind in ("gate", "zone", "rule", "household")
-        }
-        own = [(each, state) for each, state in kinds["household"].items() if state.quota_per_day is not None]
-        own.sort(key=lambda pair: pair[1].unit)
-        return Book(found[community], kinds["gate"], kinds["zone"], kinds["rule"], own)
 
 
 def gate_of(book: Book, attempt: Attempt) -> admission.Gate:

@@ -23,6 +23,7 @@ from community_flow.services.passes import Passes
 from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
+from community_flow.wiring.registry import registry_parts
 from community_flow.wiring.review import review_parts
 from community_flow.wiring.tracing import tracing_parts
 
@@ -96,9 +97,10 @@ def progress(core: Core) -> dict[str, Any]:
 def _tour_parts(core: Core) -> TourParts:
     keys, ingest, parts = CommunityKeys(core.keys), ingest_parts(core), demo_parts(core)
     records = GateRecords(core.registry, SqlPasses(), SqlPeople(), keys)
+    rules = registry_parts(core).rules
     return TourParts(
-        core.db, core.registry, parts.registering.passes, records, SqlGate(), keys, ingest.devices, core.accounts,
-        tracing_parts(core).tracing, parts.folder, core.clock,
+        core.db, core.registry, parts.registering.passes, records, rules, SqlGate(), keys, ingest.devices,
+        core.accounts, tracing_parts(core).tracing, parts.folder, core.clock,
     )  # fmt: skip
 
 

@@ -17,12 +17,15 @@ from community_flow.demo.cast import login_of
 from community_flow.demo.places import FULL
 from community_flow.demo.plan import Plan
 from community_flow.demo.score import Score
+from community_flow.domain.admission import EVERYTHING
+from community_flow.domain.places import Rule
 from community_flow.domain.scope import Role, Scope
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from community_flow.wiring.demo import demo_parts
 from community_flow.wiring.demo_score import scores
 from community_flow.wiring.flow import flow_parts
+from community_flow.wiring.registry import registry_parts
 from tests.conftest import prepared
 from tests.factories import an_account
 
@@ -113,6 +116,19 @@ def test_the_tour_decides_as_the_gate_does(touring: Flask, what: str, decision: 
     assert answer
     assert (answer["decision"], answer["reason"], answer["report"]["passed"]) == (decision, reason, passed)
     assert set(answer["sentences"]) == {"zh", "en"}
+
+
+def test_the_tour_goes_by_the_rules_of_now(touring: Flask) -> None:
+    core: Core = touring.extensions["flow"]
+    rules, office = registry_parts(core).rules, Scope.system({FULL})
+    before = rules.book(office, FULL).types.get("resident", EVERYTHING)
+    rules.set_type(office, FULL, "resident", Rule(gates=()))
+    try:
+        answer = client(touring).post("/demo/present", json={"what": "resident"}).json
+    finally:
+        rules.set_type(office, FULL, "resident", before)
+    assert (answer["decision"], answer["reason"]) in (("check", "wrong_gate"), ("allow", "ok"))
+    assert (answer["report"]["direction"], answer["decision"]) in (("in", "check"), ("out", "allow"))
 
 
 def test_the_tour_reports_over_the_real_route(touring: Flask) -> None:
