@@ -198,6 +198,7 @@ def _streamed(cards: Cards, scope: Scope, community: str, paper: Paper) -> BaseR
     """A ZIP with one PDF for each building, sent while the next is made: the browser shows how it grows."""
     parts: Iterator[bytes] = zipped(cards.print_all(scope, community, paper))
     response = Response(parts, content_type="application/zip")
+    response.headers["X-Files"] = str(len(cards.files(scope, community)))
     response.headers["Content-Disposition"] = f'attachment; filename="cards-{community}.zip"'
     return response
 

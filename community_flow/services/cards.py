@@ -105,9 +105,20 @@ class Cards:
 
     def print_all(self, scope: Scope, community: str, paper: Paper = "a4") -> Iterator[tuple[str, bytes]]:
         """(file name, PDF) of one building after the other, so that a large set can be sent while it is made."""
-        for line in self.buildings(scope, community):
-            name = f"cards-{community}-{line.building or 'other'}.pdf"
-            yield name, self.print(scope, community, building=line.building or "", paper=paper)
+        for name, persons in self.files(scope, community):
+            yield name, self.print(scope, community, persons=persons, paper=paper)
+
+    def files(self, scope: Scope, community: str) -> list[tuple[str, list[str]]]:
+        """Which people's cards are in which file: those of a building, in parts where they are too many for one."""
+        with self.db.read() as tx:
+            residents = self._named(tx, scope, community, Wanted())
+        made = []
+        for building, group in groupby(residents, key=_building):
+            members, stem = [each.person for each in group], f"cards-{community}-{building or 'other'}"
+            parts = [members[at : at + AT_ONCE] for at in range(0, len(members), AT_ONCE)]
+            names = [f"{stem}.pdf"] if len(parts) == 1 else [f"{stem}-part{at}.pdf" for at in range(1, len(parts) + 1)]
+            made += list(zip(names, parts, strict=True))
+        return made
 
     def members(
         self, tx: Transaction, scope: Scope, community: str, *, building: str | None, persons: Sequence[str] = ()
@@ -133,7 +144,8 @@ class Cards:
     ) -> list[Found]:
         residents = self._named(tx, scope, community, Wanted())
         if persons:
-            residents = [each for each in residents if each.person in set(persons)]
+            chosen = set(persons)
+            residents = [each for each in residents if each.person in chosen]
         elif building is not None:
             residents = [each for each in residents if (_building(each) or "") == building]
         if not residents:

@@ -175,3 +175,17 @@ def test_a_name_that_cannot_be_drawn_stops_no_card(parts: Parts) -> None:
         Cards(parts.people, print_cards).print_expiring(MANAGER, "garden")
     with parts.people.db.read() as tx:
         assert [each.state.serial for each in parts.passes.of_persons(tx, MANAGER, [person])] == [0]
+
+
+def test_a_building_with_more_cards_than_a_file_holds_comes_in_parts(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("community_flow.services.cards.AT_ONCE", 2)
+    for number in range(5):
+        parts.people.add(MANAGER, "garden", Resident(name=f"住{number}", unit=f"1-1-10{number}"))
+    parts.people.add(MANAGER, "garden", Resident(name="林晓梅", unit="2-101"))
+    made = dict(Cards(parts.people, print_cards).print_all(MANAGER, "garden"))
+    names = ["1-part1", "1-part2", "1-part3", "2"]
+    assert list(made) == [f"cards-garden-{name}.pdf" for name in names]
+    codes = [text for pdf in made.values() for text in codes_in(pdf, tmp_path)]
+    assert len(codes) == len(set(codes)) == 6
