@@ -17,7 +17,7 @@ const WORDS = {
   stopped: ["此通行码已停用", "This pass was stopped"],
   stopped_hint: ["如需继续使用，请向物业领取新的领取单。", "To use this phone again, ask the desk for a new slip."],
   guest_asked: ["{gate}有访客找您", "A guest for you at {gate}"],
-  guest_party: ["{n} 人，{at} 询问。您认识并同意进入吗？", "{n} people, asked {at}. Do you expect them?"],
+  guest_party: ["{n} 人，{at} 询问。您认识并同意进入吗？", "A party of {n}, asked {at}. Do you expect them?"],
   guest_yes: ["同意进入", "Yes, let them in"],
   guest_no: ["不同意", "No"],
   guest_said_yes: ["已告诉门岗：同意", "The guard was told: yes"],

@@ -84,7 +84,7 @@ export function guest(ask) {
       choices([1, 2, 3, 4, 5].map((n) => [n, `${n}`]), 1, (n) => (wanted.party = n)),
       choices([60, 240, 1440].map((n) => [n, t(`stay_${n}`)]), 240, (n) => (wanted.valid_min = n)),
       h("p.label", {}, t("guest_host")),
-      ask ? byPhone(ask, () => ({ unit: pad.value(), party: wanted.party }), (said) => (Object.assign(wanted, said), answer(said.confirmed))) : null,
+      ask ? byPhone(ask, () => ({ unit: pad.value(), party: wanted.party }), (said) => (Object.assign(wanted, said), answer(said.confirmed), go.scrollIntoView({ block: "end" }))) : null,
       hosts, wrong, go,
     ];
   });
