@@ -27,10 +27,10 @@ from community_flow.entrypoints.access import (
     roles,
 )
 from community_flow.entrypoints.answers import json_response, parse
-from community_flow.entrypoints.problems import Problem
+from community_flow.entrypoints.devices import trusted_device
 from community_flow.entrypoints.small_files import fresh, send_small
 from community_flow.ports import Clock
-from community_flow.ports.ingest import Limits, Trusted
+from community_flow.ports.ingest import Limits
 from community_flow.services.devices import Devices
 from community_flow.services.gate import GateDesk
 from community_flow.services.guards import AT_GATES, Guards
@@ -185,7 +185,7 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, server_ms: Calla
     @device
     def passes() -> BaseResponse:
         """The sealed list of passes, or what changed since a version; signed for this device."""
-        trusted = _trusted(trust)
+        trusted = trusted_device(trust)
         download = desk.download(trusted, request.args.get("since"))
         signed = {"signer": desk.signer(), "succession": desk.table_keys.succession()}
         return json_response({**signed, **msgspec.structs.asdict(download)})
@@ -194,7 +194,7 @@ def _device_routes(bp: Blueprint, desk: GateDesk, trust: Trust, server_ms: Calla
     @device
     def state() -> BaseResponse:
         """Counts by zone, who is inside at this gate, outings used."""
-        found = desk.state(_trusted(trust))
+        found = desk.state(trusted_device(trust))
         # What is known may be some seconds old; the time by which a phone sets its clock may not.
         return json_response({**asdict(found), "server_ms": server_ms()})
 
@@ -204,14 +204,14 @@ def _shift_routes(bp: Blueprint, guards: Guards, trust: Trust) -> None:
     @device
     def open_shift() -> BaseResponse:
         """Begin a shift: the session opens searches for five minutes of use."""
-        trusted, given = _trusted(trust), parse(Opening, request)
+        trusted, given = trusted_device(trust), parse(Opening, request)
         return json_response(guards.open(trusted, given.operator, given.pin))
 
     @bp.post("/v1/device/pin/close")
     @device
     def close_shift() -> BaseResponse:
         """End a shift."""
-        guards.close(_trusted(trust), parse(Session, request).session)
+        guards.close(trusted_device(trust), parse(Session, request).session)
         return json_response({})
 
 
@@ -220,14 +220,14 @@ def _asking_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust, 
     @device
     def search() -> BaseResponse:
         """At most five masked people who fit; logged."""
-        trusted, given = _trusted(trust), parse(Search, request)
+        trusted, given = trusted_device(trust), parse(Search, request)
         return json_response({"items": desk.search(trusted, guards.on_duty(trusted, given.session), given.text)})
 
     @bp.post("/v1/device/decide")
     @device
     def decide() -> BaseResponse:
         """What the table would say of a pass that is in no table: an IC card, or somebody found by a search."""
-        trusted, given = _trusted(trust), parse(Decide, request)
+        trusted, given = trusted_device(trust), parse(Decide, request)
         if given.tag is not None:
             # Numbers of four bytes can be guessed: one a second is enough for a gate and too slow for guessing.
             wait_s = limits.wait_s(f"tag:{trusted.device}", TAG_COST, clock.now_ms())
@@ -239,14 +239,6 @@ def _asking_routes(bp: Blueprint, desk: GateDesk, guards: Guards, trust: Trust, 
             raise Invalid("Give a tag or a ref.", field="tag")
         shift = guards.on_duty(trusted, given.session)
         return json_response({"record": desk.of_reference(trusted, shift, given.ref)})
-
-
-def _trusted(trust: Trust) -> Trusted:
-    header = request.headers.get("Authorization", "")
-    found = trust.of_token(header.removeprefix("Bearer ")) if header.startswith("Bearer ") else None
-    if found is None:
-        raise Problem(401, "device", "This device is not known here, or was revoked.", "Bind it again on its page.")
-    return found
 
 
 def decoder_script() -> BaseResponse:

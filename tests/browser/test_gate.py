@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 
 from community_flow.services.holds import Holds
-from community_flow.settings import Settings
 from tests.browser.gate_world import (
     DUMP,
     MANAGER,
@@ -27,31 +25,10 @@ from tests.browser.gate_world import (
     qr_picture,
     soon,
     typed,
-    world,
 )
 from tests.browser.walk import axe_faults
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def flow_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One server for this file; each test has people and a phone of its own."""
-    folder = tmp_path_factory.mktemp("gate")
-    with world(Settings(data_dir=folder / "var"), folder) as made:
-        yield made
-
-
-@pytest.fixture
-def blank(tmp_path: Path) -> Path:
-    return film(tmp_path / "blank.mjpeg", [(None, 0.5)])
-
-
-@pytest.fixture
-def gate(chromium_path: str, blank: Path) -> Iterator[Any]:
-    """A browser whose camera sees nobody."""
-    with chromium(chromium_path, blank) as context:
-        yield context
 
 
 def of_person(world: World, name: str, kind: str = "passages") -> list[dict[str, Any]]:
@@ -63,111 +40,111 @@ def inside(world: World, name: str) -> list[dict[str, Any]]:
 
 
 def test_a_printed_card_before_the_camera_is_a_passage_within_two_seconds_and_once(
-    flow_world: World, chromium_path: str, tmp_path: Path
+    gate_world: World, chromium_path: str, tmp_path: Path
 ) -> None:
     name = "林晓梅"
-    flow_world.person(name)
-    card = flow_world.printed(name)
+    gate_world.person(name)
+    card = gate_world.printed(name)
     # The card is held up, taken away, and held up again.
     camera = film(tmp_path / "card.mjpeg", [(card, 3), (None, 5)])
     with chromium(chromium_path, camera) as context:
-        page = bound(context, flow_world, flow_world.phone())
+        page = bound(context, gate_world, gate_world.phone())
         assert decision(page) == "allow"
         assert page.inner_text("#result h3") == "林*梅"
-        flow_world.until("/v1/passages", lambda _: len(of_person(flow_world, name)) == 1, seconds=2)
+        gate_world.until("/v1/passages", lambda _: len(of_person(gate_world, name)) == 1, seconds=2)
         soon(page, "window.gate.desk.entries.length >= 2", seconds=20)
         soon(page, "window.gate.queue.size === 0")
         reasons = page.evaluate("window.gate.desk.entries.map((entry) => entry.decision.reason)")
     assert reasons[-1] == "ok"
     assert reasons[0] == "duplicate"
-    [passage] = flow_world.until(
-        "/v1/passages", lambda _: len(of_person(flow_world, name)[0]["evidence"]) >= 2
-    ) and of_person(flow_world, name)
+    [passage] = gate_world.until(
+        "/v1/passages", lambda _: len(of_person(gate_world, name)[0]["evidence"]) >= 2
+    ) and of_person(gate_world, name)
     assert passage["gate"] == "east"
     assert passage["assurance"] == 1
 
 
 def test_a_card_is_read_while_the_large_decoder_is_still_on_its_way(
-    flow_world: World, chromium_path: str, tmp_path: Path
+    gate_world: World, chromium_path: str, tmp_path: Path
 ) -> None:
-    flow_world.person("卫先到")
-    camera = film(tmp_path / "early.mjpeg", [(qr_picture(flow_world.card("卫先到")), 3), (None, 1)])
+    gate_world.person("卫先到")
+    camera = film(tmp_path / "early.mjpeg", [(qr_picture(gate_world.card("卫先到")), 3), (None, 1)])
     with chromium(chromium_path, camera) as context:
         context.route("**/zxing_reader.wasm", lambda route: route.abort())
-        page = bound(context, flow_world, flow_world.phone())
+        page = bound(context, gate_world, gate_world.phone())
         assert decision(page) == "allow"
         assert not page.evaluate("performance.getEntriesByName('gate-reads-well').length")
         context.unroute("**/zxing_reader.wasm")
         soon(page, "performance.getEntriesByName('gate-reads-well').length", 20)
 
 
-def test_a_forged_card_is_stopped_and_turned_back_by_default(flow_world: World, gate: Any) -> None:
-    flow_world.person("郑伪造")
-    page = bound(gate, flow_world, flow_world.phone())
-    typed(page, forged(flow_world.card("郑伪造")))
+def test_a_forged_card_is_stopped_and_turned_back_by_default(gate_world: World, gate: Any) -> None:
+    gate_world.person("郑伪造")
+    page = bound(gate, gate_world, gate_world.phone())
+    typed(page, forged(gate_world.card("郑伪造")))
     assert decision(page) == "stop"
     assert "Not a genuine pass" in page.inner_text("#result")
     page.click("#result .act.first")
     soon(page, "window.gate.queue.size === 0")
-    assert of_person(flow_world, "郑伪造") == []
+    assert of_person(gate_world, "郑伪造") == []
 
 
-def test_a_card_revoked_in_the_office_is_stopped_within_five_seconds(flow_world: World, gate: Any) -> None:
-    flow_world.person("钱停用")
-    card = flow_world.card("钱停用")
-    page = bound(gate, flow_world, flow_world.phone())
+def test_a_card_revoked_in_the_office_is_stopped_within_five_seconds(gate_world: World, gate: Any) -> None:
+    gate_world.person("钱停用")
+    card = gate_world.card("钱停用")
+    page = bound(gate, gate_world, gate_world.phone())
     version = page.evaluate("window.gate.list.version")
-    flow_world.parts.passes.revoke(MANAGER, flow_world.pass_id("钱停用"))
+    gate_world.parts.passes.revoke(MANAGER, gate_world.pass_id("钱停用"))
     soon(page, f"window.gate.list.version !== '{version}'", seconds=5)
     typed(page, card)
     assert decision(page) == "stop"
     assert "withdrawn" in page.inner_text("#result")
     # Behind a STOP nothing is read.
-    flow_world.person("后来人")
-    typed(page, flow_world.card("后来人"))
+    gate_world.person("后来人")
+    typed(page, gate_world.card("后来人"))
     page.wait_for_timeout(300)
     assert page.evaluate("window.gate.desk.entries.length") == 1
 
 
-def test_someone_on_hold_who_is_turned_back_is_an_attempt_and_nobody_is_inside(flow_world: World, gate: Any) -> None:
+def test_someone_on_hold_who_is_turned_back_is_an_attempt_and_nobody_is_inside(gate_world: World, gate: Any) -> None:
     name = "孙隔离"
-    flow_world.person(name)
-    card = flow_world.card(name)
-    Holds(flow_world.parts.people).hold(MANAGER, flow_world.people[name], "isolation")
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    card = gate_world.card(name)
+    Holds(gate_world.parts.people).hold(MANAGER, gate_world.people[name], "isolation")
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "check"
     text = page.inner_text("#result")
     assert "Please go to the desk" in text
     assert "solation" not in text
     page.click("#result .act.line")
-    flow_world.until("/v1/attempts", lambda _: len(of_person(flow_world, name, "attempts")) == 1)
-    [attempt] = of_person(flow_world, name, "attempts")
+    gate_world.until("/v1/attempts", lambda _: len(of_person(gate_world, name, "attempts")) == 1)
+    [attempt] = of_person(gate_world, name, "attempts")
     assert (attempt["decision"], attempt["reason"]) == ("check", "hold")
-    assert of_person(flow_world, name) == []
-    assert inside(flow_world, name) == []
+    assert of_person(gate_world, name) == []
+    assert inside(gate_world, name) == []
 
 
-def test_someone_let_in_after_a_check_has_passed(flow_world: World, gate: Any) -> None:
+def test_someone_let_in_after_a_check_has_passed(gate_world: World, gate: Any) -> None:
     name = "李放行"
-    flow_world.person(name)
-    card = flow_world.card(name)
-    Holds(flow_world.parts.people).hold(MANAGER, flow_world.people[name], "office")
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    card = gate_world.card(name)
+    Holds(gate_world.parts.people).hold(MANAGER, gate_world.people[name], "office")
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "check"
     page.click("#result .act.second")
-    flow_world.until("/v1/passages", lambda _: len(of_person(flow_world, name)) == 1)
-    assert [visit["zone"] for visit in inside(flow_world, name)] == ["compound"]
+    gate_world.until("/v1/passages", lambda _: len(of_person(gate_world, name)) == 1)
+    assert [visit["zone"] for visit in inside(gate_world, name)] == ["compound"]
 
 
-def test_an_exception_needs_a_hold_a_reason_and_a_guard(flow_world: World, gate: Any) -> None:
+def test_an_exception_needs_a_hold_a_reason_and_a_guard(gate_world: World, gate: Any) -> None:
     name = "周特批"
-    flow_world.person(name)
-    card = flow_world.card(name)
-    flow_world.parts.passes.revoke(MANAGER, flow_world.pass_id(name))
-    operator = flow_world.guard("4821")
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    card = gate_world.card(name)
+    gate_world.parts.passes.revoke(MANAGER, gate_world.pass_id(name))
+    operator = gate_world.guard("4821")
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "stop"
     page.click("#result .hold")  # a tap is not enough
@@ -181,44 +158,44 @@ def test_an_exception_needs_a_hold_a_reason_and_a_guard(flow_world: World, gate:
     page.fill("#sheet input >> nth=1", "")
     page.locator("#sheet input >> nth=1").press_sequentially("4821")
     page.click("#sheet .go")
-    [passage] = flow_world.until("/v1/passages", lambda rows: any(row["forced"] for row in rows)) and [
-        row for row in flow_world.get("/v1/passages") if row["forced"]
+    [passage] = gate_world.until("/v1/passages", lambda rows: any(row["forced"] for row in rows)) and [
+        row for row in gate_world.get("/v1/passages") if row["forced"]
     ]
     assert (passage["decision"], passage["reason"]) == ("stop", "revoked")
     assert passage["evidence"][0][0] == page.evaluate("window.gate.desk.device.device")
 
 
-def test_an_undone_scan_is_no_passage_any_more(flow_world: World, gate: Any) -> None:
+def test_an_undone_scan_is_no_passage_any_more(gate_world: World, gate: Any) -> None:
     name = "吴撤销"
-    flow_world.person(name)
-    card = flow_world.card(name)
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    card = gate_world.card(name)
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "allow"
-    flow_world.until("/v1/passages", lambda _: len(of_person(flow_world, name)) == 1)
+    gate_world.until("/v1/passages", lambda _: len(of_person(gate_world, name)) == 1)
     page.wait_for_selector("#result", state="hidden")
     page.click("#last")
     held(page, "#sheet .hold")
     page.click("#sheet .plain >> nth=2")
-    flow_world.until("/v1/passages", lambda _: of_person(flow_world, name) == [])
+    gate_world.until("/v1/passages", lambda _: of_person(gate_world, name) == [])
 
 
-def test_a_courier_takes_two_taps_and_counts(flow_world: World, gate: Any) -> None:
-    page = bound(gate, flow_world, flow_world.phone())
-    before = len(flow_world.get("/v1/passages"))
+def test_a_courier_takes_two_taps_and_counts(gate_world: World, gate: Any) -> None:
+    page = bound(gate, gate_world, gate_world.phone())
+    before = len(gate_world.get("/v1/passages"))
     page.click("#tile-courier")
     page.click("#sheet .go")
-    rows = flow_world.until("/v1/passages", lambda rows: len(rows) == before + 1)
+    rows = gate_world.until("/v1/passages", lambda rows: len(rows) == before + 1)
     assert rows[-1]["person"] is None
     assert rows[-1]["kind"] == "visitor"
 
 
-def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, gate: Any) -> None:
+def test_scans_made_offline_survive_a_reload_and_arrive_once(gate_world: World, gate: Any) -> None:
     names = [f"离线{number}" for number in range(6)]
     for name in names:
-        flow_world.person(name)
-    cards = [flow_world.card(name) for name in names]
-    page = bound(gate, flow_world, flow_world.phone())
+        gate_world.person(name)
+    cards = [gate_world.card(name) for name in names]
+    page = bound(gate, gate_world, gate_world.phone())
     soon(page, "navigator.serviceWorker.controller !== null")
     gate.set_offline(True)
     soon(page, "window.gate.link.online === false")
@@ -234,20 +211,20 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(flow_world: World, 
     for card in cards[4:]:
         typed(page, card)
     soon(page, "window.gate.queue.size === 6 && window.gate.queue.writing === 0")
-    assert all(of_person(flow_world, name) == [] for name in names)
+    assert all(of_person(gate_world, name) == [] for name in names)
     gate.set_offline(False)
     soon(page, "window.gate.queue.size === 0")
-    flow_world.until("/v1/passages", lambda _: all(len(of_person(flow_world, name)) == 1 for name in names))
-    evidence = [passage["evidence"] for name in names for passage in of_person(flow_world, name)]
+    gate_world.until("/v1/passages", lambda _: all(len(of_person(gate_world, name)) == 1 for name in names))
+    evidence = [passage["evidence"] for name in names for passage in of_person(gate_world, name)]
     assert all(len(each) == 1 for each in evidence)
 
 
-def test_a_stolen_phone_tells_how_many_passes_there_are_and_nothing_else(flow_world: World, gate: Any) -> None:
+def test_a_stolen_phone_tells_how_many_passes_there_are_and_nothing_else(gate_world: World, gate: Any) -> None:
     name, unit = "慕容秘密", "9-9-9909"
-    flow_world.person(name, unit=unit)
-    card = flow_world.card(name)
-    device = flow_world.phone()
-    page = bound(gate, flow_world, device)
+    gate_world.person(name, unit=unit)
+    card = gate_world.card(name)
+    device = gate_world.phone()
+    page = bound(gate, gate_world, device)
     gate.set_offline(True)
     soon(page, "window.gate.link.online === false")
     typed(page, card)
@@ -261,8 +238,8 @@ def test_a_stolen_phone_tells_how_many_passes_there_are_and_nothing_else(flow_wo
     assert isinstance(token, cf1.Token)
     hidden = {
         "name": name, "masked name": "慕*", "unit": unit, "pass": card[:24], "handle": token.handle.decode("latin-1"),
-        "handle in hex": token.handle.hex(), "device token": device.token, "person": flow_world.people[name],
-        "pass id": flow_world.pass_id(name), "direction": '"in"', "decision": "allow", "gate": "east",
+        "handle in hex": token.handle.hex(), "device token": device.token, "person": gate_world.people[name],
+        "pass id": gate_world.pass_id(name), "direction": '"in"', "decision": "allow", "gate": "east",
     }  # fmt: skip
     assert {what for what, text in hidden.items() if text in readable} == set()
     assert "extractable=false" in whole
@@ -271,22 +248,22 @@ def test_a_stolen_phone_tells_how_many_passes_there_are_and_nothing_else(flow_wo
     assert all(len(row) > 424 for row in records)
 
 
-def test_a_revoked_phone_erases_its_list(flow_world: World, gate: Any) -> None:
+def test_a_revoked_phone_erases_its_list(gate_world: World, gate: Any) -> None:
     from community_flow.wiring.ingest import ingest_parts
 
-    device = flow_world.phone()
-    page = bound(gate, flow_world, device)
-    ingest_parts(flow_world.core).devices.revoke(MANAGER, device.device)
+    device = gate_world.phone()
+    page = bound(gate, gate_world, device)
+    ingest_parts(gate_world.core).devices.revoke(MANAGER, device.device)
     page.wait_for_selector("#setup:not([hidden])", timeout=15_000)
     assert "revoked" in page.inner_text("#setup")
     assert not [row for row in page.evaluate(DUMP) if row.startswith("records ")]
 
 
-def test_a_guard_finds_somebody_without_a_pass_by_unit(flow_world: World, gate: Any) -> None:
+def test_a_guard_finds_somebody_without_a_pass_by_unit(gate_world: World, gate: Any) -> None:
     name = "冯寻找"
-    flow_world.person(name, unit="8-2-1501")
-    operator = flow_world.guard("7193")
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name, unit="8-2-1501")
+    operator = gate_world.guard("7193")
+    page = bound(gate, gate_world, gate_world.phone())
     page.click("#tile-hand")
     page.fill("#sheet input >> nth=0", operator)
     page.fill("#sheet input >> nth=1", "7193")
@@ -299,32 +276,32 @@ def test_a_guard_finds_somebody_without_a_pass_by_unit(flow_world: World, gate: 
     assert page.inner_text("#sheet .pick").startswith("冯*找")
     page.click("#sheet .pick")
     assert decision(page) == "allow"
-    flow_world.until("/v1/passages", lambda _: len(of_person(flow_world, name)) == 1)
-    [passage] = of_person(flow_world, name)
+    gate_world.until("/v1/passages", lambda _: len(of_person(gate_world, name)) == 1)
+    [passage] = of_person(gate_world, name)
     assert passage["method"] == "manual"
-    with flow_world.core.db.read() as tx:
-        rows = flow_world.core.audit.store.latest(tx, MANAGER, before=None, limit=50)
-    assert {row.action for row in rows if row.person == flow_world.people[name]} >= {"gate.search", "gate.look"}
+    with gate_world.core.db.read() as tx:
+        rows = gate_world.core.audit.store.latest(tx, MANAGER, before=None, limit=50)
+    assert {row.action for row in rows if row.person == gate_world.people[name]} >= {"gate.search", "gate.look"}
 
 
-def test_a_photo_is_read_where_there_is_no_camera(flow_world: World, gate: Any, tmp_path: Path) -> None:
+def test_a_photo_is_read_where_there_is_no_camera(gate_world: World, gate: Any, tmp_path: Path) -> None:
     name = "陈照片"
-    flow_world.person(name)
+    gate_world.person(name)
     photo = tmp_path / "photo.png"
-    qr_picture(flow_world.card(name)).save(photo)
-    page = bound(gate, flow_world, flow_world.phone())
+    qr_picture(gate_world.card(name)).save(photo)
+    page = bound(gate, gate_world, gate_world.phone())
     page.click("#tile-more")
     page.set_input_files("#sheet input[type=file]", str(photo))
     assert decision(page) == "allow"
     assert page.inner_text("#result h3") == "陈*片"
 
 
-def test_a_code_becomes_a_result_within_100_ms(flow_world: World, gate: Any) -> None:
+def test_a_code_becomes_a_result_within_100_ms(gate_world: World, gate: Any) -> None:
     names = [f"快{number}" for number in range(12)]
     for name in names:
-        flow_world.person(name)
-    cards = [flow_world.card(name) for name in names]
-    page = bound(gate, flow_world, flow_world.phone())
+        gate_world.person(name)
+    cards = [gate_world.card(name) for name in names]
+    page = bound(gate, gate_world, gate_world.phone())
     for number, card in enumerate(cards, 1):
         typed(page, card)
         soon(page, f"window.gate.desk.entries.length === {number}")
@@ -334,11 +311,11 @@ def test_a_code_becomes_a_result_within_100_ms(flow_world: World, gate: Any) -> 
     assert statistics.median(times_ms) < 100, times_ms
 
 
-def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(flow_world: World, gate: Any) -> None:
+def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(gate_world: World, gate: Any) -> None:
     name = "朱手机"
-    flow_world.person(name)
-    show = flow_world.phone_pass(name)
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    show = gate_world.phone_pass(name)
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, show(0))
     assert decision(page) == "allow"
     page.wait_for_selector("#result", state="hidden")
@@ -350,30 +327,30 @@ def test_a_code_that_redraws_itself_is_good_once_and_a_picture_of_it_is_not(flow
     assert decision(page) == "check"
     assert "clock" in page.inner_text("#result")
     page.click("#result .act.line")
-    flow_world.until("/v1/attempts", lambda _: len(of_person(flow_world, name, "attempts")) == 2)
-    assert [passage["assurance"] for passage in of_person(flow_world, name)] == [2]
+    gate_world.until("/v1/attempts", lambda _: len(of_person(gate_world, name, "attempts")) == 2)
+    assert [passage["assurance"] for passage in of_person(gate_world, name)] == [2]
 
 
-def test_a_picture_of_a_code_is_worth_nothing_at_the_next_gate(flow_world: World, gate: Any) -> None:
+def test_a_picture_of_a_code_is_worth_nothing_at_the_next_gate(gate_world: World, gate: Any) -> None:
     name = "蒋转发"
-    flow_world.person(name)
-    show = flow_world.phone_pass(name)
-    page = bound(gate, flow_world, flow_world.phone("clinic-door"))
+    gate_world.person(name)
+    show = gate_world.phone_pass(name)
+    page = bound(gate, gate_world, gate_world.phone("clinic-door"))
     seen = "Object.keys(window.gate.desk.inside.state.shown).length"
     soon(page, "Boolean(window.gate.desk.inside.state)")
     before, code = page.evaluate(seen), show(0)
-    flow_world.scan_elsewhere(code, "east")
+    gate_world.scan_elsewhere(code, "east")
     soon(page, f"{seen} > {before}")
     typed(page, code)
     assert decision(page) == "check"
     assert "used before" in page.inner_text("#result")
 
 
-def test_auto_takes_people_in_and_then_out_but_never_back_at_once(flow_world: World, gate: Any) -> None:
+def test_auto_takes_people_in_and_then_out_but_never_back_at_once(gate_world: World, gate: Any) -> None:
     name = "褚自动"
-    flow_world.person(name)
-    card = flow_world.card(name)
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    card = gate_world.card(name)
+    page = bound(gate, gate_world, gate_world.phone())
     page.evaluate("window.gate.desk.setDirection({ direction: 'auto', locked: true })")
     typed(page, card)
     soon(page, "window.gate.desk.entries.length === 1")
@@ -388,34 +365,34 @@ def test_auto_takes_people_in_and_then_out_but_never_back_at_once(flow_world: Wo
     assert ways == ["out ok", "in duplicate", "in ok"]
 
 
-def test_a_decision_that_comes_after_the_queue_let_go_is_a_scan_of_its_own(flow_world: World, gate: Any) -> None:
+def test_a_decision_that_comes_after_the_queue_let_go_is_a_scan_of_its_own(gate_world: World, gate: Any) -> None:
     name = "卫迟到"
-    flow_world.person(name)
-    card = flow_world.card(name)
-    Holds(flow_world.parts.people).hold(MANAGER, flow_world.people[name], "office")
-    page = bound(gate, flow_world, flow_world.phone())
+    gate_world.person(name)
+    card = gate_world.card(name)
+    Holds(gate_world.parts.people).hold(MANAGER, gate_world.people[name], "office")
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "check"
     page.evaluate("window.gate.queue.closeOpen()")  # the shift was locked
-    flow_world.until("/v1/attempts", lambda _: len(of_person(flow_world, name, "attempts")) == 1)
-    assert of_person(flow_world, name, "attempts")[0]["reason"] == "undecided"
+    gate_world.until("/v1/attempts", lambda _: len(of_person(gate_world, name, "attempts")) == 1)
+    assert of_person(gate_world, name, "attempts")[0]["reason"] == "undecided"
     page.click("#result .act.second")
-    flow_world.until("/v1/passages", lambda _: len(of_person(flow_world, name)) == 1)
+    gate_world.until("/v1/passages", lambda _: len(of_person(gate_world, name)) == 1)
 
 
-def test_a_neighbours_card_is_told_from_a_forgery(flow_world: World, gate: Any) -> None:
-    card = flow_world.neighbours_card()
-    page = bound(gate, flow_world, flow_world.phone())
+def test_a_neighbours_card_is_told_from_a_forgery(gate_world: World, gate: Any) -> None:
+    card = gate_world.neighbours_card()
+    page = bound(gate, gate_world, gate_world.phone())
     typed(page, card)
     assert decision(page) == "check"
     assert "another community" in page.inner_text("#result")
 
 
-def test_a_signed_in_guard_binds_the_browser_and_sets_a_pin(flow_world: World, gate: Any) -> None:
+def test_a_signed_in_guard_binds_the_browser_and_sets_a_pin(gate_world: World, gate: Any) -> None:
     page = gate.new_page()
-    page.goto(flow_world.server.url + flow_world.sign_in_link())
+    page.goto(gate_world.server.url + gate_world.sign_in_link())
     page.click("form button[type=submit]")
-    page.goto(flow_world.server.url + "/gate")
+    page.goto(gate_world.server.url + "/gate")
     page.fill("#setup input[type=password]", "6174")
     page.click("#setup .box:last-child .plain")
     soon(page, "/g\\d/.test(document.querySelector('#setup .box:last-child .hint').textContent)")
@@ -425,14 +402,14 @@ def test_a_signed_in_guard_binds_the_browser_and_sets_a_pin(flow_world: World, g
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_screen_of_the_gate_is_accessible(flow_world: World, gate: Any, theme: str) -> None:
+def test_every_screen_of_the_gate_is_accessible(gate_world: World, gate: Any, theme: str) -> None:
     names = [f"{theme}{what}" for what in ("放", "核", "止")]
     for name in names:
-        flow_world.person(name)
-    cards = [flow_world.card(name) for name in names]
-    Holds(flow_world.parts.people).hold(MANAGER, flow_world.people[names[1]], "office")
-    flow_world.parts.passes.revoke(MANAGER, flow_world.pass_id(names[2]))
-    page = bound(gate, flow_world, flow_world.phone())
+        gate_world.person(name)
+    cards = [gate_world.card(name) for name in names]
+    Holds(gate_world.parts.people).hold(MANAGER, gate_world.people[names[1]], "office")
+    gate_world.parts.passes.revoke(MANAGER, gate_world.pass_id(names[2]))
+    page = bound(gate, gate_world, gate_world.phone())
     page.emulate_media(color_scheme=theme)
     faults = [f"ready: {fault}" for fault in axe_faults(page)]
     for card in cards:
@@ -450,12 +427,12 @@ def test_every_screen_of_the_gate_is_accessible(flow_world: World, gate: Any, th
     assert not faults, "\n".join(faults)
 
 
-def test_a_phone_is_claimed_with_a_one_time_code(flow_world: World, gate: Any) -> None:
+def test_a_phone_is_claimed_with_a_one_time_code(gate_world: World, gate: Any) -> None:
     from community_flow.wiring.ingest import ingest_parts
 
-    code = ingest_parts(flow_world.core).devices.invite(MANAGER, "garden", "gate_phone", "clinic-door").code
+    code = ingest_parts(gate_world.core).devices.invite(MANAGER, "garden", "gate_phone", "clinic-door").code
     page = gate.new_page()
-    page.goto(flow_world.server.url + "/gate")
+    page.goto(gate_world.server.url + "/gate")
     page.fill("#setup input", "WRONG-CODES")
     page.click("#setup .box .go")
     page.wait_for_selector("#setup .wrong:not(:empty)")
@@ -465,16 +442,16 @@ def test_a_phone_is_claimed_with_a_one_time_code(flow_world: World, gate: Any) -
     assert page.inner_text("#gate-name") == "Clinic door"
 
 
-def test_scans_survive_a_killed_browser(flow_world: World, chromium_path: str, blank: Path, tmp_path: Path) -> None:
+def test_scans_survive_a_killed_browser(gate_world: World, chromium_path: str, blank: Path, tmp_path: Path) -> None:
     names = [f"崩溃{number}" for number in range(3)]
     for name in names:
-        flow_world.person(name)
-    cards = [flow_world.card(name) for name in names]
-    device, profile = flow_world.phone(), tmp_path / "profile"
+        gate_world.person(name)
+    cards = [gate_world.card(name) for name in names]
+    device, profile = gate_world.phone(), tmp_path / "profile"
 
     def scan_until_the_battery_dies() -> None:
         with chromium(chromium_path, blank, profile) as context:
-            page = bound(context, flow_world, device)
+            page = bound(context, gate_world, device)
             context.set_offline(True)
             soon(page, "window.gate.link.online === false")
             for number, card in enumerate(cards, 1):
@@ -486,20 +463,20 @@ def test_scans_survive_a_killed_browser(flow_world: World, chromium_path: str, b
 
     with pytest.raises(PlaywrightError):
         scan_until_the_battery_dies()
-    assert all(of_person(flow_world, name) == [] for name in names)
+    assert all(of_person(gate_world, name) == [] for name in names)
     with chromium(chromium_path, blank, profile) as context:
         page = context.pages[0]
-        page.goto(flow_world.server.url + "/gate")
+        page.goto(gate_world.server.url + "/gate")
         listed(page)
         soon(page, "window.gate.queue.size === 0")
-        flow_world.until("/v1/passages", lambda _: all(len(of_person(flow_world, name)) == 1 for name in names))
+        gate_world.until("/v1/passages", lambda _: all(len(of_person(gate_world, name)) == 1 for name in names))
 
 
-def test_the_camera_reads_after_a_start_without_network(flow_world: World, chromium_path: str, tmp_path: Path) -> None:
-    flow_world.person("冯断网")
-    camera = film(tmp_path / "card.mjpeg", [(qr_picture(flow_world.card("冯断网")), 1)])
+def test_the_camera_reads_after_a_start_without_network(gate_world: World, chromium_path: str, tmp_path: Path) -> None:
+    gate_world.person("冯断网")
+    camera = film(tmp_path / "card.mjpeg", [(qr_picture(gate_world.card("冯断网")), 1)])
     with chromium(chromium_path, camera) as context:
-        page = bound(context, flow_world, flow_world.phone())
+        page = bound(context, gate_world, gate_world.phone())
         soon(page, "navigator.serviceWorker.ready.then(() => true)")
         context.set_offline(True)
         page.reload()

@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 from community_flow.domain import passes as cf1
-from community_flow.settings import Settings
 from community_flow.wiring.registry import registry_parts
 from sensors.qr import method_of, reader
 from tests.browser.gate_world import (
@@ -30,19 +29,11 @@ from tests.browser.gate_world import (
     qr_picture,
     soon,
     typed,
-    world,
 )
 from tests.browser.walk import axe_faults
 
 pytestmark = pytest.mark.browser
 WECHAT = "Mozilla/5.0 (Linux; Android 13) AppleWebKit/537.36 Chrome/116 Mobile Safari/537.36 MicroMessenger/8.0.42"
-
-
-@pytest.fixture(scope="module")
-def flow_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("mine")
-    with world(Settings(data_dir=folder / "var"), folder) as made:
-        yield made
 
 
 @pytest.fixture
@@ -101,14 +92,14 @@ def time_of(code: str) -> int:
 
 
 def test_a_claimed_phone_is_admitted_offline_and_refused_when_stopped_or_stale(
-    flow_world: World, phones: Any, tmp_path: Path
+    gate_world: World, phones: Any, tmp_path: Path
 ) -> None:
     name = "买买提江·吐尔逊"
-    flow_world.person(name)
-    address = slip(flow_world, name, tmp_path)
+    gate_world.person(name)
+    address = slip(gate_world, name, tmp_path)
     mine = claimed(phones, address)
     soon(mine, "navigator.serviceWorker.ready.then(() => true)")
-    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
     first = shown(mine)
 
     phones.set_offline(True)
@@ -124,45 +115,45 @@ def test_a_claimed_phone_is_admitted_offline_and_refused_when_stopped_or_stale(
 
     [held] = [
         each
-        for each in flow_world.get("/v1/passes")
-        if each["kind"] == "phone" and each["person"] == flow_world.people[name]
+        for each in gate_world.get("/v1/passes")
+        if each["kind"] == "phone" and each["person"] == gate_world.people[name]
     ]
-    flow_world.parts.passes.revoke(MANAGER, held["pass"])
+    gate_world.parts.passes.revoke(MANAGER, held["pass"])
     gate.wait_for_timeout(6_000)
     assert told(gate, shown(mine))[0] == "stop"
 
 
-def test_a_screenshot_is_refused_a_minute_later(flow_world: World, phones: Any, tmp_path: Path) -> None:
-    flow_world.person("林晓梅")
-    mine = claimed(phones, slip(flow_world, "林晓梅", tmp_path))
-    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+def test_a_screenshot_is_refused_a_minute_later(gate_world: World, phones: Any, tmp_path: Path) -> None:
+    gate_world.person("林晓梅")
+    mine = claimed(phones, slip(gate_world, "林晓梅", tmp_path))
+    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
     copied = shown(mine)
     gate.evaluate("{ const real = Date.now; Date.now = () => real() + 60_000; }")
     said, reason = told(gate, copied)
     assert (said, reason) == ("check", "clock_skew")
 
 
-def test_a_slip_works_once_and_a_new_phone_stops_the_lost_one(flow_world: World, phones: Any, tmp_path: Path) -> None:
-    flow_world.person("赵一")
-    address = slip(flow_world, "赵一", tmp_path)
+def test_a_slip_works_once_and_a_new_phone_stops_the_lost_one(gate_world: World, phones: Any, tmp_path: Path) -> None:
+    gate_world.person("赵一")
+    address = slip(gate_world, "赵一", tmp_path)
     lost = claimed(phones, address)
     other = phones.browser.new_context(locale="en-GB")
     page = other.new_page()
     page.goto(address)
     page.click("#claim")
     soon(page, "document.querySelector('.wrong').textContent.includes('ask the desk')")
-    claimed(other, slip(flow_world, "赵一", tmp_path))
-    states = [each["status"] for each in flow_world.get("/v1/passes") if each["person"] == flow_world.people["赵一"]]
+    claimed(other, slip(gate_world, "赵一", tmp_path))
+    states = [each["status"] for each in gate_world.get("/v1/passes") if each["person"] == gate_world.people["赵一"]]
     assert sorted(states) == ["active", "revoked"]
     lost.reload()
     soon(lost, "Boolean(document.querySelector('#stopped'))")
 
 
 def test_the_owner_sees_what_is_kept_and_who_looked_and_the_key_stays_in_the_phone(
-    flow_world: World, phones: Any, tmp_path: Path
+    gate_world: World, phones: Any, tmp_path: Path
 ) -> None:
-    flow_world.person("钱二", "7-3-1103")
-    mine = claimed(phones, slip(flow_world, "钱二", tmp_path))
+    gate_world.person("钱二", "7-3-1103")
+    mine = claimed(phones, slip(gate_world, "钱二", tmp_path))
     mine.click("#look")
     soon(mine, "Boolean(document.querySelector('#looks'))")
     assert "7-3-1103" in mine.inner_text("#about")
@@ -175,11 +166,11 @@ def test_the_owner_sees_what_is_kept_and_who_looked_and_the_key_stays_in_the_pho
     soon(mine, "Boolean(document.querySelector('#stopped'))")
 
 
-def test_every_view_is_usable_by_everybody(flow_world: World, phones: Any, tmp_path: Path) -> None:
-    flow_world.person("孙三")
-    address = slip(flow_world, "孙三", tmp_path)
+def test_every_view_is_usable_by_everybody(gate_world: World, phones: Any, tmp_path: Path) -> None:
+    gate_world.person("孙三")
+    address = slip(gate_world, "孙三", tmp_path)
     page = phones.new_page()
-    page.goto(flow_world.server.url + "/me")
+    page.goto(gate_world.server.url + "/me")
     assert page.url.endswith("/me/pass"), "a stranger at /me finds the app"
     soon(page, "Boolean(document.querySelector('#claim'))")
     assert_usable(page)
@@ -199,9 +190,9 @@ def assert_usable(page: Any) -> None:
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_inside_wechat_it_says_how_to_open_the_browser(flow_world: World, phones: Any) -> None:
+def test_inside_wechat_it_says_how_to_open_the_browser(gate_world: World, phones: Any) -> None:
     page = phones.browser.new_context(user_agent=WECHAT, locale="zh-CN").new_page()
-    page.goto(flow_world.server.url + "/me/pass#AAAAA-AAAAA")
+    page.goto(gate_world.server.url + "/me/pass#AAAAA-AAAAA")
     soon(page, "Boolean(document.querySelector('#wechat'))")
     assert "在浏览器打开" in page.inner_text("#wechat")
     assert page.query_selector("#claim") is None
@@ -226,15 +217,15 @@ def answered(mine: Any, number: str) -> str:
 
 
 def test_a_phone_answers_the_number_on_the_guards_screen_by_camera_both_ways_and_offline(
-    flow_world: World, chromium_path: str, tmp_path: Path
+    gate_world: World, chromium_path: str, tmp_path: Path
 ) -> None:
-    flow_world.person("李四")
+    gate_world.person("李四")
     seen = film(tmp_path / "seen.mjpeg", [(None, 0.5)])
     with chromium(chromium_path, seen) as phones:
-        mine = claimed(phones, slip(flow_world, "李四", tmp_path))
+        mine = claimed(phones, slip(gate_world, "李四", tmp_path))
         soon(mine, "navigator.serviceWorker.ready.then(() => true)")
         office = phones.browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844})
-        gate = bound(office, flow_world, flow_world.phone())
+        gate = bound(office, gate_world, gate_world.phone())
         soon(gate, "navigator.serviceWorker.ready.then(() => true)")
         for context in (phones, office):
             context.set_offline(True)
@@ -253,19 +244,19 @@ def test_a_phone_answers_the_number_on_the_guards_screen_by_camera_both_ways_and
         assert gate.query_selector("#ask") is None
         for context in (phones, office):
             context.set_offline(False)
-        [passage] = flow_world.until(
+        [passage] = gate_world.until(
             "/v1/passages?community=garden",
             lambda items: any(each["person"] for each in items[-1:]) and items[-1]["assurance"] == 3,
         )[-1:]
         assert passage["method"] == "rotating"
 
 
-def test_only_an_answer_to_its_own_fresh_number_is_taken(flow_world: World, phones: Any, tmp_path: Path) -> None:
-    flow_world.person("周五")
-    flow_world.person("郑七")
-    card = flow_world.card("郑七")
-    mine = claimed(phones, slip(flow_world, "周五", tmp_path))
-    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+def test_only_an_answer_to_its_own_fresh_number_is_taken(gate_world: World, phones: Any, tmp_path: Path) -> None:
+    gate_world.person("周五")
+    gate_world.person("郑七")
+    card = gate_world.card("郑七")
+    mine = claimed(phones, slip(gate_world, "周五", tmp_path))
+    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
     code = answered(mine, "000 000" if asked(gate) != "000 000" else "111 111")
     assert told(gate, code) == ("check", "replayed_code")
     assert "type the one on the guard's screen" in gate.inner_text("#result")
@@ -296,13 +287,13 @@ def answered_anew(mine: Any, number: str) -> str:
 
 
 def test_a_gate_that_asks_every_phone_shows_a_number_by_itself_and_lets_cards_in(
-    flow_world: World, phones: Any, tmp_path: Path
+    gate_world: World, phones: Any, tmp_path: Path
 ) -> None:
-    flow_world.person("吴六")
-    rules = registry_parts(flow_world.core).rules
+    gate_world.person("吴六")
+    rules = registry_parts(gate_world.core).rules
     rules.set_gate(MANAGER, "garden", "east", {"challenge": True})
-    mine = claimed(phones, slip(flow_world, "吴六", tmp_path))
-    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+    mine = claimed(phones, slip(gate_world, "吴六", tmp_path))
+    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
     plain = shown(mine)
     gate.bring_to_front()
     typed(gate, plain)
@@ -314,15 +305,15 @@ def test_a_gate_that_asks_every_phone_shows_a_number_by_itself_and_lets_cards_in
 
 
 def test_a_phone_shows_the_passes_of_others_and_its_requests_reach_the_office(
-    flow_world: World, phones: Any, tmp_path: Path
+    gate_world: World, phones: Any, tmp_path: Path
 ) -> None:
-    parts = registry_parts(flow_world.core)
-    mother, child = flow_world.person("王芳", "8-1-801"), flow_world.person("王小明", "8-1-801")
-    until_ms = flow_world.core.clock.now_ms() + 30 * 86_400_000
+    parts = registry_parts(gate_world.core)
+    mother, child = gate_world.person("王芳", "8-1-801"), gate_world.person("王小明", "8-1-801")
+    until_ms = gate_world.core.clock.now_ms() + 30 * 86_400_000
     keeping = parts.keepers.bind(MANAGER, child, mother, "household", until_ms, sees=True)
-    mine = claimed(phones, slip(flow_world, "王芳", tmp_path))
+    mine = claimed(phones, slip(gate_world, "王芳", tmp_path))
     soon(mine, "Boolean(document.querySelector('#people'))", 10)
-    gate = bound(phones.browser.new_context(locale="en-GB"), flow_world, flow_world.phone())
+    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
     own = shown(mine)
     mine.click("#people button >> nth=1")
     soon(mine, "document.querySelector('#whose').textContent === '王小明'", 10)
@@ -381,10 +372,10 @@ SIGNED = """{
 
 
 def test_all_day_offline_it_redraws_every_ten_seconds_with_right_codes_across_a_reload(
-    flow_world: World, phones: Any, tmp_path: Path
+    gate_world: World, phones: Any, tmp_path: Path
 ) -> None:
-    flow_world.person("陈八")
-    mine = claimed(phones, slip(flow_world, "陈八", tmp_path))
+    gate_world.person("陈八")
+    mine = claimed(phones, slip(gate_world, "陈八", tmp_path))
     soon(mine, "navigator.serviceWorker.ready.then(() => true)")
     mine.add_init_script(SIGNED)
     phones.set_offline(True)
@@ -408,8 +399,8 @@ def test_all_day_offline_it_redraws_every_ten_seconds_with_right_codes_across_a_
             mine.reload()
             soon(mine, "Boolean(document.querySelector('#code')?.width)", 10)
     assert time_of(code) - start_s >= 24 * 3600
-    with flow_world.core.db.read() as tx:
-        [held] = flow_world.parts.passes.of_persons(tx, MANAGER, [flow_world.people["陈八"]])
+    with gate_world.core.db.read() as tx:
+        [held] = gate_world.parts.passes.of_persons(tx, MANAGER, [gate_world.people["陈八"]])
     times_ms = [row[0] for row in rows]
     assert len(rows) >= 24 * 360
     assert max(later - before for before, later in pairwise(times_ms)) <= 10_000

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from community_flow.domain.scope import Role
-from community_flow.settings import Settings
-from tests.browser.gate_world import World, bound, chromium, decision, film, soon, typed, world
+from tests.browser.gate_world import World, bound, chromium, decision, film, soon, typed
 from tests.browser.walk import check, settle, sign_in
 from tests.factories import an_account
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def flow_world(tmp_path: Path) -> Iterator[World]:
-    with world(Settings(data_dir=tmp_path / "var"), tmp_path) as made:
-        yield made
-
-
 def test_a_rule_changed_in_the_office_holds_at_the_gate_within_seconds(
-    chromium_path: str, tmp_path: Path, flow_world: World
+    chromium_path: str, tmp_path: Path, gate_world: World
 ) -> None:
-    flow_world.person("林晓梅")
-    card = flow_world.card("林晓梅")
-    link = flow_world.core.accounts.make_link(an_account(flow_world.core, Role.MANAGER).account, "test")
+    gate_world.person("林晓梅")
+    card = gate_world.card("林晓梅")
+    link = gate_world.core.accounts.make_link(an_account(gate_world.core, Role.MANAGER).account, "test")
     with chromium(chromium_path, film(tmp_path / "blank.mjpeg", [(None, 0.5)])) as context:
-        gate = bound(context, flow_world, flow_world.phone())
+        gate = bound(context, gate_world, gate_world.phone())
         office = context.new_page()
-        sign_in(office, flow_world.server.url, link)
-        office.goto(flow_world.server.url + "/rules?community=garden")
+        sign_in(office, gate_world.server.url, link)
+        office.goto(gate_world.server.url + "/rules?community=garden")
         settle(office)
         office.locator("[data-open='type-resident']").click()
         check(office)

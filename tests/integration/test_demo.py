@@ -127,6 +127,7 @@ def test_the_tour_goes_by_the_rules_of_now(touring: Flask) -> None:
         answer = client(touring).post("/demo/present", json={"what": "resident"}).json
     finally:
         rules.set_type(office, FULL, "resident", before)
+    assert answer
     assert (answer["decision"], answer["reason"]) in (("check", "wrong_gate"), ("allow", "ok"))
     assert (answer["report"]["direction"], answer["decision"]) in (("in", "check"), ("out", "allow"))
 
