@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from community_flow.domain.scope import Role
 from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import ingest_parts
+from tests.conftest import ROOT
 from tests.factories import small_community
 from tests.registry_parts import MANAGER
 
@@ -66,6 +67,19 @@ def test_the_decoder_comes_as_small_as_set_up_could_make_it_and_once(app: Flask)
     assert (
         client.get(path, headers={"If-None-Match": packed.headers["ETag"], "Accept-Encoding": "br"}).status_code == 304
     )
+
+
+def test_every_word_that_a_module_of_the_app_says_is_there_once_in_both_languages() -> None:
+    sources = {path.name: path.read_text() for path in (ROOT / "web" / "scanner").glob("*.js")}
+    words = [
+        re.match(r'  (\w+): \["(.+)", "(.+)"\],$', line)
+        for name in ("text.js", "duty_text.js", "setup_text.js") for line in sources[name].splitlines()
+    ]  # fmt: skip
+    known = [found[1] for found in words if found]
+    said = {key for source in sources.values() for key in re.findall(r'\bt\("(\w+)"', source)}
+    assert len(said) > 100
+    assert said <= set(known)
+    assert len(known) == len(set(known))
 
 
 @pytest.mark.parametrize("path", ["../app.py", "..%2fapp.py", "gate.html", "nothing.js", "package.json", ""])
