@@ -36,11 +36,11 @@ DECODER = ("/vendor/", "/gate/decoder.js", "/scanner/decoder.js", "/scanner/read
 
 ONE = """async (code) => {
   const { desk, queue } = window.gate;
-  const before = desk.entries.length;
+  const [before] = desk.entries;
   await desk.read({ pass: code });
   const shown = performance.now();
   const entry = desk.entries[0];
-  if (desk.entries.length === before) throw new Error("not taken");
+  if (entry === before) throw new Error("not taken");
   if (entry.decision.decision !== "allow") throw new Error(entry.decision.reason);
   while (queue.size) await new Promise((resolve) => setTimeout(resolve, 2));
   return [entry.shown_ms, performance.now() - shown];
