@@ -69,20 +69,34 @@ def without_pairs(boxes: Boxes) -> Boxes:
     """Without boxes round two people who were found one by one as well, one of them perhaps only just."""
     if len(boxes) < 3:
         return boxes
-    low = np.maximum(boxes.corners[:, None, :2], boxes.corners[None, :, :2])
-    high = np.minimum(boxes.corners[:, None, 2:], boxes.corners[None, :, 2:])
-    within = np.clip(high - low, 0, None).prod(axis=2) / np.maximum(_areas(boxes.corners)[None, :], 1e-6)
-    widths, heights = (boxes.corners[:, axis + 2] - boxes.corners[:, axis] for axis in (0, 1))
-    parts = (within > 0.8) & (widths[None, :] < 0.8 * widths[:, None]) & (heights[None, :] > 0.5 * heights[:, None])
+    parts = _parts(boxes.corners, boxes.corners)
     return boxes.only([not _two(boxes, np.flatnonzero(row)) for row in parts])
+
+
+def round_two(corners: Floats, others: Floats) -> bool:
+    """Whether one box, ``corners``, is round two of ``others`` who are beside each other."""
+    return bool(_beside(others[_parts(corners[None], others)[0]]).any())
+
+
+def _parts(corners: Floats, others: Floats) -> Any:
+    """Which of ``others`` may be people within each of ``corners``: inside, clearly narrower, not much lower."""
+    low = np.maximum(corners[:, None, :2], others[None, :, :2])
+    high = np.minimum(corners[:, None, 2:], others[None, :, 2:])
+    within = np.clip(high - low, 0, None).prod(axis=2) / np.maximum(_areas(others)[None, :], 1e-6)
+    (wide, tall), (widths, heights) = ((each[:, 2:] - each[:, :2]).T for each in (corners, others))
+    return (within > 0.8) & (widths[None, :] < 0.8 * wide[:, None]) & (heights[None, :] > 0.5 * tall[:, None])
 
 
 def _two(boxes: Boxes, parts: Any) -> bool:
     """Whether there are two people among ``parts``: beside each other, and one of them for sure."""
-    lefts, rights = boxes.corners[parts, 0], boxes.corners[parts, 2]
+    sure = boxes.scores[parts] >= PART_SCORE
+    return bool((_beside(boxes.corners[parts]) & sure[:, None]).any())
+
+
+def _beside(corners: Floats) -> Any:
+    lefts, rights = corners[:, 0], corners[:, 2]
     shared = np.minimum(rights[:, None], rights[None]) - np.maximum(lefts[:, None], lefts[None])
-    beside = shared < 0.5 * np.minimum(rights - lefts, (rights - lefts)[:, None])
-    return bool((beside & (boxes.scores[parts][:, None] >= PART_SCORE)).any())
+    return shared < 0.5 * np.minimum(rights - lefts, (rights - lefts)[:, None])
 
 
 def _areas(corners: Floats) -> Floats:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensors.boxes import Boxes, overlaps
+from sensors.boxes import Boxes, overlaps, round_two
 
 if TYPE_CHECKING:
     from sensors.boxes import Floats
@@ -42,6 +42,9 @@ WIDTHS_PER_S = 2.5
 
 SLACK_WIDTHS = 0.6
 MOST_WIDTHS = 2.5
+MOST_REACH = 2.0
+"""The same for a box that overlaps: half a body hidden moves its centre."""
+
 WAY, WAY_S = 8, 0.85
 """Centres that a walker's speed is taken from, and from how long ago: with few pictures a second, eight are history."""
 LEAST_WAY = 4
@@ -51,6 +54,9 @@ LOST_S = 1.5
 
 STOOD_S = 5.0
 """Someone who stood when last seen is expected there for longer."""
+
+NEAR_S = 0.5
+"""A walker seen so lately is where he is expected."""
 
 SLOW = 0.3
 """Widths a second below which someone stands."""
@@ -118,7 +124,7 @@ class Tracker:
         left = sure
         for tracks in self._by_turn():
             left, weak = self._passes(tracks, boxes, left, weak, t_s)
-        for place in left:
+        for place in self._alone(boxes, left, t_s):
             self._begin(boxes, int(place), t_s)
         self._end(t_s)
         seen = [track for track in self.tracks if track.seen_s == t_s]
@@ -126,6 +132,13 @@ class Tracker:
             track.fresh = not track.confirmed and self._convinces(track)
             track.confirmed = track.confirmed or track.fresh
         return [track for track in seen if track.confirmed]
+
+    def _alone(self, boxes: Boxes, left: Any, t_s: float) -> list[int]:
+        """Of the boxes that nobody took, those that are not round two walkers who are known: that is no third."""
+        known = [each.moved(t_s) for each in self.tracks if each.confirmed and t_s - each.seen_s <= NEAR_S]
+        if len(known) < 2:
+            return list(left)
+        return [place for place in left if not round_two(boxes.corners[place], np.stack(known))]
 
     def _convinces(self, track: Track) -> bool:
         if self._step_s >= SPARSE_S:
@@ -140,8 +153,8 @@ class Tracker:
 
     def _passes(self, tracks: list[Track], boxes: Boxes, sure: Any, weak: Any, t_s: float) -> tuple[Any, Any]:
         """The three passes over ``tracks``; the (sure, weak) boxes that they left."""
-        sure = self._join(tracks, boxes, sure, t_s, _by_overlap)
-        weak = self._join(_unseen(tracks, t_s), boxes, weak, t_s, _by_overlap)
+        sure = self._join(tracks, boxes, sure, t_s, _by_overlap_near)
+        weak = self._join(_unseen(tracks, t_s), boxes, weak, t_s, _by_overlap_nearer)
         return self._join(_unseen(tracks, t_s), boxes, sure, t_s, _by_distance), weak
 
     def _join(self, tracks: list[Track], boxes: Boxes, which: Any, t_s: float, cost_of: Any) -> Any:
@@ -213,16 +226,34 @@ def _by_overlap(tracks: list[Track], corners: Floats, t_s: float) -> Any:
     return np.where(shared >= LEAST_OVERLAP, 1 - shared, np.inf)
 
 
+def _by_overlap_near(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    """A box far off is somebody else's or nobody's, however tall boxes overlap."""
+    return np.where(_reach(tracks, corners, t_s) <= MOST_REACH, _by_overlap(tracks, corners, t_s), np.inf)
+
+
+def _by_overlap_nearer(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    """The same for weak boxes, of which many are nobody."""
+    return np.where(_reach(tracks, corners, t_s) <= 1, _by_overlap(tracks, corners, t_s), np.inf)
+
+
 def _by_distance(tracks: list[Track], corners: Floats, t_s: float) -> Any:
-    """Distance in units of what is allowed for that track; a box of quite another width is somebody else."""
+    """A box of quite another width is somebody else."""
+    reach = _reach(tracks, corners, t_s)
+    widths = np.array([track.width for track in tracks])[:, None]
+    others = (corners[:, 2] - corners[:, 0])[None]
+    alike = (others < 2.2 * widths) & (widths < 2.2 * others)
+    return np.where((reach <= 1) & alike, reach, np.inf)
+
+
+def _reach(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    """Distance from where a track should be, in units of what is allowed for it."""
     there = np.stack([track.moved(t_s) for track in tracks])
     apart = np.hypot(*np.moveaxis(_centres(there)[:, None] - _centres(corners)[None], 2, 0))
     widths = (there[:, 2] - there[:, 0])[:, None]
     others = (corners[:, 2] - corners[:, 0])[None]
     passed = np.array([t_s - track.seen_s for track in tracks])[:, None]
     allowed = np.sqrt(widths * others) * np.minimum(SLACK_WIDTHS + WIDTHS_PER_S * passed, MOST_WIDTHS)
-    alike = (others < 2.2 * widths) & (widths < 2.2 * others)
-    return np.where((apart <= allowed) & alike, apart / np.maximum(allowed, 1e-6), np.inf)
+    return apart / np.maximum(allowed, 1e-6)
 
 
 def _grown(corners: Floats) -> Floats:

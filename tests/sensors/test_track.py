@@ -116,3 +116,20 @@ def test_where_pictures_are_few_somebody_only_just_seen_takes_no_box_of_who_is_k
         known = numbers(tracker, step * 0.4, box(50 + 12 * step))
     numbers(tracker, 2.4, box(122), box(136, 0.5))  # a box of nobody, where he will be next
     assert numbers(tracker, 2.8, box(137)) == dict.fromkeys(known, 137)
+
+
+@pytest.mark.parametrize("score", [0.2, 0.9])
+def test_a_box_widths_above_a_tall_walker_is_not_his_though_the_grown_boxes_overlap(score: float) -> None:
+    tracker = Tracker()
+    for step in range(6):
+        numbers(tracker, step / 10, box(100, y=300, width=40, height=160))
+    tracker.update(boxes(box(100, score, y=150, width=40, height=160)), 0.6)
+    assert tracker.tracks[0].centre == (100, 300)
+
+
+def test_a_box_round_two_walkers_who_are_known_begins_no_third() -> None:
+    tracker = Tracker()
+    for step in range(12):
+        two = box(100 + step), box(124 + step)
+        numbers(tracker, step / 10, *two, *((box(112 + step, width=46, height=64),) if step > 6 else ()))
+    assert [track.number for track in tracker.tracks] == [1, 2]
