@@ -17,7 +17,8 @@ from community_flow.domain.errors import Invalid
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse
-from community_flow.entrypoints.devices import COUNTERS, KINDS, OFFICE, STATES, fault_words, public
+from community_flow.entrypoints.device_words import COUNTERS, KINDS, STATES, fault_words
+from community_flow.entrypoints.devices import OFFICE, public
 from community_flow.ports.devices import ConfigVersion
 from community_flow.services.device_pictures import DevicePictures
 from community_flow.services.device_settings import DeviceSettings

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext
 from msgspec import Meta
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
@@ -21,6 +21,7 @@ from community_flow.domain.places import Community, DeviceKind, Gate
 from community_flow.domain.scope import Role
 from community_flow.entrypoints.access import current_scope, device, roles
 from community_flow.entrypoints.answers import items, json_response, parse
+from community_flow.entrypoints.device_words import COUNTERS, KINDS, STATES, fault_words
 from community_flow.entrypoints.problems import Problem
 from community_flow.ports import Clock
 from community_flow.ports.ingest import Limits, Trusted
@@ -36,61 +37,6 @@ WATCHERS = (Role.GUARD, Role.STEWARD, *OFFICE)
 
 Text = Annotated[str, Meta(max_length=100)]
 Places = tuple[dict[str, Community], dict[tuple[str, str], Gate]]
-
-STATES = {  # state: (words, tone of the pill)
-    "ok": (lazy_gettext("working"), "green"),
-    "late": (lazy_gettext("late"), "orange"),
-    "down": (lazy_gettext("silent"), "red"),
-    "never": (lazy_gettext("not set up yet"), "quiet"),
-    "skewed": (lazy_gettext("clock is wrong"), "orange"),
-    "mismatch": (lazy_gettext("contradicts itself"), "red"),
-    "fault": (lazy_gettext("reports a fault"), "orange"),
-    "revoked": (lazy_gettext("revoked"), "quiet"),
-}
-COUNTERS = {
-    "in": lazy_gettext("counted in"),
-    "out": lazy_gettext("counted out"),
-    "scans": lazy_gettext("scans"),
-    "visitors": lazy_gettext("visitors"),
-    "readings": lazy_gettext("readings"),
-}
-"""What a device tells sums of."""
-KINDS = {
-    "gate_phone": lazy_gettext("Gate phone"),
-    "camera": lazy_gettext("Camera"),
-    "checkpoint": lazy_gettext("Scanner"),
-    "beam": lazy_gettext("Beam counter"),
-    "office": lazy_gettext("Office entry"),
-    "gateway": lazy_gettext("Gateway"),
-}
-
-
-FAULTS = {  # as devices tell them: sensors/faults.py
-    "camera_lost": lazy_gettext("the camera does not answer"),
-    "camera_dark": lazy_gettext("the picture is black or covered"),
-    "camera_frozen": lazy_gettext("the picture stands still"),
-    "camera_moved": lazy_gettext("the camera looks somewhere else"),
-    "model_bad": lazy_gettext("the detector’s model cannot be used; motion counts meanwhile"),
-    "source_bad": lazy_gettext("a sensor stopped"),
-    "source_lost": lazy_gettext("a line or reader does not answer"),
-    "reading_implausible": lazy_gettext("the last reading cannot be true"),
-    "output_lost": lazy_gettext("an output cannot be reached"),
-    "fire": lazy_gettext("fire alarm: outputs are held open"),
-    "fire_line_lost": lazy_gettext("the fire input says nothing: outputs are held open"),
-    "outbox_full": lazy_gettext("its disk is full"),
-    "report_refused": lazy_gettext("a report was refused as unreadable"),
-    "token_refused": lazy_gettext("its token was refused"),
-    "server_away": lazy_gettext("it could not reach the server for five minutes"),
-    "clock_jumped": lazy_gettext("its clock was set"),
-    "no_picture": lazy_gettext("the camera gave no picture in time"),
-    "no_status": lazy_gettext("the server took no status in time"),
-    "interrupted": lazy_gettext("it stopped twice while it tried this"),
-}
-
-
-def fault_words(told: Sequence[str]) -> str:
-    """What is wrong, in words; what this version does not know as it was told."""
-    return "; ".join(str(FAULTS.get(each, each)) for each in told)
 
 
 class NewDevice(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from community_flow.adapters.sql.queries_devices import SqlDevices
 from community_flow.commands import main
 from community_flow.domain import csv
 from community_flow.domain.scope import Role, Scope
-from community_flow.entrypoints.devices import FAULTS, qr_svg
+from community_flow.entrypoints.device_words import FAULTS
+from community_flow.entrypoints.devices import qr_svg
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import IngestParts, ingest_parts
