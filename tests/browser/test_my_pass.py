@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -179,6 +180,29 @@ def test_every_view_is_usable_by_everybody(gate_world: World, phones: Any, tmp_p
     page.click("#look")
     soon(page, "Boolean(document.querySelector('#looks'))")
     assert_usable(page)
+
+
+def test_what_is_being_read_stays_when_the_page_learns_something(
+    gate_world: World, phones: Any, tmp_path: Path
+) -> None:
+    """A slow line: the answer to what the page asked by itself comes when its owner already reads who looked."""
+    gate_world.person("周五")
+    asked: list[Any] = []
+    phones.route("**/v1/me/passes", lambda route: asked.append(route))  # noqa: PLW0108 - Playwright marks what it calls
+    page = claimed(phones, slip(gate_world, "周五", tmp_path))
+    page.click("#look")
+    soon(page, "Boolean(document.querySelector('#looks'))")
+    assert len(asked) == 1
+    child = {
+        "pass": "k_aaaaaaaaaaaa",
+        "handle": "AAAAAAAAAAA",
+        "name": "周小五",
+        "relation": "household",
+        "sees": False,
+    }
+    asked[0].fulfill(json={"items": [child | {"until_ms": int(time.time() * 1000) + 86_400_000}]})
+    soon(page, "Boolean(document.querySelector('#people'))")
+    assert page.query_selector("#looks") is not None
 
 
 def assert_usable(page: Any) -> None:

@@ -115,7 +115,13 @@ function passing() {
   setTimeout(state);
   const look = who.other && !who.other.sees ? [h("p.muted", {}, t("only_show"))] : [lookButton()];
   const lost = h("section", {}, h("p.muted", {}, t(who.other ? "give_back_hint" : "lost")), endButton());
-  return [guestBox(), people(), pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), h("section", { id: "about" }, ...look), lost].filter(Boolean);
+  return [guestBox(), people(), pass, h("section", { id: "answer" }, ...answer.parts(mine.uid)), opened(who.pass) ?? h("section", { id: "about" }, ...look), lost].filter(Boolean);
+}
+
+/** What is being read about this pass stays when the page is drawn again under it. */
+function opened(pass) {
+  const about = $("about");
+  return about?.dataset.pass === pass && about.dataset.language === language() ? about : null;
 }
 
 function state() {
@@ -154,10 +160,11 @@ async function remember(more) {
 /** Whether the pass still works, whose passes this phone shows, and by how much the clock is off. */
 async function learn() {
   learntMs = Date.now();
-  const before = JSON.stringify([mine.stopped, mine.skewMs, mine.others]);
+  const known = () => JSON.stringify([Boolean(mine.stopped), mine.skewMs, mine.others ?? []]);
+  const before = known();
   await askMine("/v1/me/look", "look");
   if (!mine.stopped) await askMine("/v1/me/passes", "passes");
-  if (JSON.stringify([mine.stopped, mine.skewMs, mine.others]) !== before) show();
+  if (known() !== before) show();
 }
 
 /** A pass that was taken back goes from this phone when it is looked at again. */
@@ -177,6 +184,7 @@ async function look() {
   if (mine.stopped) return show();
   if (found.status !== "active") return learn();
   const asked = (path, action, more) => ask(who, path, action, more);
+  Object.assign($("about").dataset, { pass: who.pass, language: language() });
   $("about").replaceChildren(...about(found, { ask: asked, again: look, attempt }));
 }
 
