@@ -17,7 +17,7 @@ from community_flow.entrypoints.ingest_http import body_of, headers_of, token_of
 from community_flow.entrypoints.ingest_replies import Reply, reply_of
 from community_flow.entrypoints.measuring import measured_answer
 from community_flow.entrypoints.request_ids import answering, id_given
-from community_flow.ports.ingest import Meter, Receipt
+from community_flow.ports.ingest import Meter, Receipt, Trusted
 from community_flow.services.ingest import Ingest, Ready
 from community_flow.services.together import Together
 from sensors.wire import PATH
@@ -85,18 +85,30 @@ class ReportsDesk:
 
     def replies(self, asked: Sequence[Asked]) -> list[Reply]:
         """What each is to hear, after one commit for all that can be kept. Never raises."""
-        prepared = [self._prepared(each) for each in asked]
+        prepared = self._prepared(asked)
         kept = iter(self._kept([each for each in prepared if isinstance(each, Ready)]))
         return [
             _reply(each, next(kept) if isinstance(found, Ready) else found)
             for each, found in zip(asked, prepared, strict=True)
         ]
 
-    def _prepared(self, asked: Asked) -> Ready | Exception:
+    def _prepared(self, asked: Sequence[Asked]) -> list[Ready | Exception]:
+        admitted = [self._admitted(each) for each in asked]
+        taken = [each for each in admitted if not isinstance(each, Exception)]
+        ready = iter(self._together(taken))
+        return [each if isinstance(each, Exception) else next(ready) for each in admitted]
+
+    def _together(self, taken: Sequence[tuple[Trusted, bytes]]) -> Sequence[Ready | Exception]:
+        try:
+            return self.ingest.prepare_together(taken)
+        except Exception as error:  # noqa: BLE001 - the store is away: becomes the answer
+            return [error] * len(taken)
+
+    def _admitted(self, asked: Asked) -> tuple[Trusted, bytes] | Exception:
         answering(asked.environ)
         try:
             device = self.ingest.admit(token_of(asked.environ), len(asked.body))
-            return self.ingest.prepare(device, body_of(asked.environ, asked.body))
+            return device, body_of(asked.environ, asked.body)
         except Exception as error:  # noqa: BLE001 - becomes the answer
             return error
 

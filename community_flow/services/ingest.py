@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -20,12 +20,13 @@ from community_flow.ports.ingest import (
     Reached,
     Receipt,
     RecentIds,
+    Reference,
     ReportStore,
     SeenBefore,
     Submission,
     Trusted,
 )
-from community_flow.services.decoding import Decoded, Malformed, Status, canonical_bytes, decode, decode_one
+from community_flow.services.decoding import Decoded, Malformed, Report, Status, canonical_bytes, decode, decode_one
 from community_flow.services.labelling import Batch, Labelling
 from community_flow.services.lanes import Lanes
 from community_flow.services.report_rows import same_content, status_members
@@ -54,6 +55,16 @@ class Ready(NamedTuple):
     device: Trusted
     batch: str
     submission: Submission
+
+
+class _Opened(NamedTuple):
+    """A body that was read; what it names is still to be looked up."""
+
+    device: Trusted
+    decoded: Decoded
+    seen: set[tuple[int, int]]
+    fresh: Sequence[Report | Malformed]
+    batch: Batch
 
 
 class Ingest:
@@ -107,8 +118,16 @@ class Ingest:
 
     def prepare(self, device: Trusted, body: bytes) -> Ready:
         """A body, ready to be kept; raises Invalid for what is no body."""
-        decoded, now_ms = decode(body), self.clock.now_ms()
-        return Ready(device, decoded.batch, self._prepare(device, decoded, now_ms))
+        found = self.prepare_together([(device, body)])[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def prepare_together(self, asked: Sequence[tuple[Trusted, bytes]]) -> list[Ready | Exception]:
+        """The same for several, with one look into the store for all; for each what `prepare` gives or raises."""
+        opened = [self._open(device, body) for device, body in asked]
+        keys, references = self._look_up([each.batch for each in opened if isinstance(each, _Opened)])
+        return [self._ready(each, keys, references) if isinstance(each, _Opened) else each for each in opened]
 
     def keep(self, ready: Sequence[Ready]) -> list[Receipt | FlowError]:
         """Keep these together. For each the receipt, or StoreAway or TooMany when it could not be kept."""
@@ -126,7 +145,8 @@ class Ingest:
     def again(self, device: Trusted, text: str) -> Submission | TrayItem:
         """A report out of the tray, ready to be kept, or why it still cannot be used."""
         report, now_ms = decode_one(text), self.clock.now_ms()
-        batch = self._look_up(self.labelling.open(device, [report], now_ms, timed=self.knows_time()))
+        batch = self.labelling.open(device, [report], now_ms, timed=self.knows_time())
+        batch = batch.with_found(*self._look_up([batch]))
         entry = self.labelling.label(batch, 0, report)
         if isinstance(entry, TrayItem):
             return entry
@@ -144,18 +164,33 @@ class Ingest:
     def told(self, device: Trusted, kept: Kept) -> None:
         self._tell(device, kept)
 
-    def _prepare(self, device: Trusted, decoded: Decoded, now_ms: int) -> Submission:
-        seen = self._seen(device, decoded)
-        fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen] if seen else decoded.reports
-        batch = self._look_up(self.labelling.open(device, fresh, now_ms, timed=self.knows_time()))
-        entries: Sequence[Prepared | TrayItem | SeenBefore] = self.labelling.label_all(batch, fresh)
+    def _open(self, device: Trusted, body: bytes) -> _Opened | Exception:
+        try:
+            decoded, now_ms = decode(body), self.clock.now_ms()
+            seen = self._seen(device, decoded)
+            fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen] if seen else decoded.reports
+            batch = self.labelling.open(device, fresh, now_ms, timed=self.knows_time())
+        except Exception as error:  # noqa: BLE001 - raised again by the one who asked
+            return error
+        return _Opened(device, decoded, seen, fresh, batch)
+
+    def _ready(
+        self, opened: _Opened, keys: Mapping[bytes, bytes], references: Mapping[bytes, Reference]
+    ) -> Ready | Exception:
+        device, decoded, seen, fresh, batch = opened
+        if keys or references:
+            batch = batch.with_found(keys, references)
+        try:
+            entries: Sequence[Prepared | TrayItem | SeenBefore] = self.labelling.label_all(batch, fresh)
+        except Exception as error:  # noqa: BLE001 - raised again by the one who asked
+            return error
         if seen:
             labelled = iter(entries)
             entries = [
                 SeenBefore(device.device, each.boot, each.seq) if (each.boot, each.seq) in seen else next(labelled)
                 for each in decoded.reports
             ]
-        return _submission(device, now_ms, entries, _news(decoded, entries))
+        return Ready(device, decoded.batch, _submission(device, batch.now_ms, entries, _news(decoded, entries)))
 
     def _seen(self, device: Trusted, decoded: Decoded) -> set[tuple[int, int]]:
         """Reports that are sent again: neither their passes nor their rows need any work. A hint that the cache gives
@@ -177,18 +212,20 @@ class Ingest:
             )
         }
 
-    def _look_up(self, batch: Batch) -> Batch:
-        wanted, references = self.labelling.wanted_keys(batch), self.labelling.wanted_references(batch)
+    def _look_up(self, batches: Sequence[Batch]) -> tuple[Mapping[bytes, bytes], Mapping[bytes, Reference]]:
+        """Public keys by pass_ref and references by hash, of all that these bodies name."""
+        wanted: set[bytes] = set().union(*map(self.labelling.wanted_keys, batches))
+        references: set[bytes] = set().union(*map(self.labelling.wanted_references, batches))
         if not wanted and not references:
-            return batch
+            return {}, {}
         remembered = self._remembered_keys()
         known = {ref: remembered[ref] for ref in wanted if ref in remembered}
         if len(known) == len(wanted) and not references:
-            return batch.with_found(known, {})
+            return known, {}
         with self.db.read() as tx:
             found = self.store.public_keys(tx, wanted - known.keys())
             remembered.update(found)
-            return batch.with_found(known | found, self.store.references(tx, references))
+            return known | found, self.store.references(tx, references)
 
     def _remembered_keys(self) -> dict[bytes, bytes]:
         """Public keys that were found since the registry last changed; that one is missing is never remembered."""
