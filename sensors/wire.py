@@ -7,13 +7,19 @@ back. A trailing underscore stands for a name that Python keeps for itself: ``pa
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from sensors.canonical import canonical, digest
+from sensors.wire_answers import Answer as Answer
+from sensors.wire_answers import Refusal as Refusal
+from sensors.wire_answers import Result as Result
+from sensors.wire_answers import Through as Through
+from sensors.wire_answers import answer_from as answer_from
+from sensors.wire_answers import refusal_from as refusal_from
+from sensors.wire_json import parsed
+from sensors.wire_json import strict_json as strict_json
 from sensors.wire_rules import (
     BASE64,
     BODIES,
@@ -363,7 +369,7 @@ def _parse(part: type[P], found: Mapping[str, Any], unknown: list[str], skip: fr
     return part(**given)
 
 
-# --- bodies and answers ---------------------------------------------------------------------------------------------
+# --- bodies ---------------------------------------------------------------------------------------------------------
 
 
 def body(batch: str, reports: Iterable[str]) -> bytes:
@@ -392,7 +398,7 @@ class Parsed:
 
 def decode(encoded: str | bytes) -> Parsed:
     """The way back from `encode`; raises WireError."""
-    return report_from(_json(encoded))
+    return report_from(parsed(encoded))
 
 
 def report_from(found: object) -> Parsed:
@@ -405,100 +411,3 @@ def report_from(found: object) -> Parsed:
     unknown: list[str] = []
     report = _parse(KINDS[kind], found, unknown, frozenset({"kind"}))
     return Parsed(report, tuple(sorted(unknown)))
-
-
-@dataclass(frozen=True)
-class Through:
-    """The highest seq of a boot below which the server misses nothing."""
-
-    boot: int
-    seq: int
-
-
-@dataclass(frozen=True)
-class Result:
-    boot: int
-    seq: int
-    outcome: str
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A 200: every report in `results` is kept for good, whatever its outcome; a device deletes exactly those."""
-
-    batch: str
-    server_ms: int
-    through: tuple[Through, ...]
-    results: tuple[Result, ...]
-
-    def encode(self) -> bytes:
-        return canonical(
-            {
-                "batch": self.batch,
-                "server_ms": self.server_ms,
-                "through": [vars(each) for each in self.through],
-                "results": [vars(each) for each in self.results],
-            }
-        ).encode()
-
-
-def answer_from(encoded: str | bytes) -> Answer:
-    """Parse a 200 answer; raises WireError, after which nothing may be deleted."""
-    found = _json(encoded)
-    try:
-        return Answer(
-            batch=text(64)(found["batch"]),
-            server_ms=TIME(found["server_ms"]),
-            through=tuple(Through(BOOT(each["boot"]), SEQ(each["seq"])) for each in found["through"]),
-            results=tuple(_result(each) for each in found["results"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise WireError("answer", f"this is not an answer to a batch of reports ({error})") from None
-
-
-def _result(found: Mapping[str, Any]) -> Result:
-    reason = found.get("reason")
-    outcome = text(20)(found["outcome"])
-    return Result(BOOT(found["boot"]), SEQ(found["seq"]), outcome, None if reason is None else LONG(reason))
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Not a 200: nothing in the body was kept by this answer; keep everything and do what `remedy` says."""
-
-    status: int
-    title: str
-    remedy: str
-    retry_after_s: float | None = None
-
-
-def refusal_from(status: int, encoded: str | bytes, retry_after: str | None = None) -> Refusal:
-    """Parse an RFC 9457 problem; never raises, because a proxy may answer with anything."""
-    try:
-        found = _json(encoded)
-    except WireError:
-        found = {}
-    found = found if isinstance(found, dict) else {}
-    wait = float(retry_after) if retry_after and re.fullmatch(r"\d{1,6}", retry_after) else None
-    return Refusal(status, str(found.get("title", f"HTTP {status}")), str(found.get("detail", "")), wait)
-
-
-def strict_json(text: str) -> Any:
-    """JSON without NaN. Whole numbers beyond 2^53 become floats, which every rule of a whole number refuses."""
-    return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole_or_float)
-
-
-def _whole_or_float(digits: str) -> int | float:
-    return int(digits) if len(digits) < 20 else float(digits)
-
-
-def _json(encoded: str | bytes) -> Any:
-    try:
-        return strict_json(encoded if isinstance(encoded, str) else encoded.decode())
-    except (ValueError, RecursionError) as error:
-        raise WireError("json", f"give well-formed JSON in UTF-8 ({error})") from None
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")

@@ -8,28 +8,18 @@ hours, never where or when anyone passed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Literal
 
 import msgspec
 
 from community_flow.domain.gate_table import DEAD_MS, Record
+from community_flow.domain.hours import MINUTE_MS, hours, open_at
 from community_flow.domain.passes import EPOCH_S, GRACE_DAYS, Fault, Proof
 from community_flow.domain.places import Passback, Passing, Rule, Windows
 
-MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 ADVICE_AFTER_MS = 10 * MINUTE_MS
 """A state (who is inside, how full, how often) older than this only advises."""
-
-EVERY_DAY = "1234567"
-THURSDAY = 3
-"""The first day of 1970, counted from Monday."""
-
-DAY_NAMES: Mapping[str, tuple[str, ...]] = {
-    "zh": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
-    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-}
 
 Answer = Literal["allow", "check", "stop"]
 
@@ -346,9 +336,9 @@ def _rule(shown: Shown, record: Record | None, gate: Gate, state: State) -> Deci
     if gates is not None and gate.gate not in gates:
         return _list_gates(gates, gate)
     windows = record.windows or rule.windows
-    if not _open(windows, gate):
+    if not open_at(windows, gate.at_ms, gate.utc_offset_min):
         return _say_hours("time_window", windows)
-    return None if _open(gate.windows, gate) else _say_hours("gate_closed", gate.windows)
+    return None if open_at(gate.windows, gate.at_ms, gate.utc_offset_min) else _say_hours("gate_closed", gate.windows)
 
 
 def _outings(record: Record, gate: Gate, state: State) -> Decision | None:
@@ -401,47 +391,11 @@ def _list_gates(gates: tuple[str, ...], gate: Gate) -> Decision:
     )
 
 
-def _open(windows: Windows, gate: Gate) -> bool:
-    return not windows or any(_within(window, gate) for window in windows)
-
-
 def _say_hours(sentence: str, windows: Windows) -> Decision:
     decision, reason, zh, en = SENTENCES[sentence]
     return Decision(
         decision, reason, _fill(zh, {"windows": hours(windows, "zh")}), _fill(en, {"windows": hours(windows, "en")})
     )
-
-
-def hours(windows: Windows, language: Literal["zh", "en"]) -> str:
-    """Mon–Fri 08:00–12:00, 13:00–18:00"""
-    return ", ".join(_window(language, *window) for window in windows)
-
-
-def _window(language: Literal["zh", "en"], start: str, end: str, days: str = EVERY_DAY) -> str:
-    return f"{days_said(days, language)} {start}–{end}".lstrip()
-
-
-def days_said(days: str, language: Literal["zh", "en"]) -> str:
-    """Runs of three days and more by their ends; nothing for every day."""
-    if days == EVERY_DAY:
-        return ""
-    to, between = ("至", "、") if language == "zh" else ("–", ", ")
-    parts = list[str]()
-    for _, run in groupby(enumerate(map(int, days)), key=lambda pair: pair[1] - pair[0]):
-        named = [DAY_NAMES[language][day - 1] for _, day in run]
-        parts += named if len(named) < 3 else [named[0] + to + named[-1]]
-    return between.join(parts)
-
-
-def _within(window: tuple[str, ...], gate: Gate) -> bool:
-    """Local time in [start, end) on its days; what crosses midnight belongs to the day on which it begins."""
-    day, now = divmod(gate.at_ms // MINUTE_MS + gate.utc_offset_min, 1440)
-    start, end = (int(text[:2]) * 60 + int(text[3:]) for text in window[:2])
-    days = window[2] if len(window) > 2 else EVERY_DAY
-    today, yesterday = (str((day - back + THURSDAY) % 7 + 1) in days for back in (0, 1))
-    if start <= end:
-        return today and start <= now < end
-    return (today and now >= start) or (yesterday and now < end)
 
 
 def _day(at_ms: int, utc_offset_min: int) -> str:

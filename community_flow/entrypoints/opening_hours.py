@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from community_flow.domain.admission import DAY_NAMES, EVERY_DAY
 from community_flow.domain.errors import Invalid
+from community_flow.domain.hours import DAY_NAMES, EVERY_DAY
 from community_flow.domain.places import Windows
 
 TO = "-–—~～至到"

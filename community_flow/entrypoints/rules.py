@@ -11,7 +11,7 @@ from msgspec import Meta
 from werkzeug.wrappers import Response
 
 from community_flow.domain.admission import EVERYTHING
-from community_flow.domain.admission import hours as hours_said
+from community_flow.domain.hours import hours as hours_said
 from community_flow.domain.places import OUTSIDE, PassType, Rule, Windows
 from community_flow.entrypoints.access import current_scope, roles
 from community_flow.entrypoints.answers import items, json_response, parse

@@ -124,8 +124,6 @@ def test_a_command_brings_an_old_store_up_at_once(settings: Settings, revision: 
 
 def test_nothing_is_migrated_under_a_running_server(settings: Settings, tmp_path: Path) -> None:
     upgrade(settings.store_url, "0001")
-    if head() == "0001":
-        pytest.skip("there is nothing to migrate yet")
     if settings.database_url is None:
         settings.data_dir.mkdir(exist_ok=True)
         with hold_data_folder(settings):
