@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from community_flow.domain.errors import Busy, FlowError
 from community_flow.entrypoints.ingest_http import body_of, headers_of, token_of
-from community_flow.entrypoints.ingest_replies import Reply, reply_of
+from community_flow.entrypoints.ingest_replies import Refused, Reply, reply_of
 from community_flow.entrypoints.measuring import measured_answer
 from community_flow.entrypoints.request_ids import answering, id_given
 from community_flow.ports.ingest import Meter, Receipt, Trusted
@@ -51,7 +52,7 @@ class ReportsDesk:
 
     def __init__(self, ingest: Ingest, meter: Meter) -> None:
         self.ingest, self.meter = ingest, meter
-        self.together: Together[Asked, asyncio.Future[Reply], Reply] = Together(self.replies, self._deliver)
+        self.together: Together[Asked, asyncio.Future[Reply | Exception], Reply] = Together(self.replies, self._deliver)
 
     def takes(self, scope: Scope) -> bool:
         if scope["path"] != PATH or scope["method"] != "POST":
@@ -76,17 +77,18 @@ class ReportsDesk:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _reply(self, asked: Asked) -> Reply:
-        ticket: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        ticket: asyncio.Future[Reply | Exception] = asyncio.get_running_loop().create_future()
         try:
             self.together.put(asked, ticket)
-        except Exception as error:  # noqa: BLE001 - becomes the answer
+        except Busy as error:
             return _refusal(asked, error)
-        return await ticket
+        reply = await ticket
+        return _refusal(asked, reply) if isinstance(reply, Exception) else reply
 
     def replies(self, asked: Sequence[Asked]) -> list[Reply]:
-        """What each is to hear, after one commit for all that can be kept. Never raises."""
+        """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
         prepared = self._prepared(asked)
-        kept = iter(self._kept([each for each in prepared if isinstance(each, Ready)]))
+        kept = iter(self.ingest.keep([each for each in prepared if isinstance(each, Ready)]))
         return [
             _reply(each, next(kept) if isinstance(found, Ready) else found)
             for each, found in zip(asked, prepared, strict=True)
@@ -101,7 +103,7 @@ class ReportsDesk:
     def _together(self, taken: Sequence[tuple[Trusted, bytes]]) -> Sequence[Ready | Exception]:
         try:
             return self.ingest.prepare_together(taken)
-        except Exception as error:  # noqa: BLE001 - the store is away: becomes the answer
+        except FlowError as error:  # the store is away
             return [error] * len(taken)
 
     def _admitted(self, asked: Asked) -> tuple[Trusted, bytes] | Exception:
@@ -109,27 +111,19 @@ class ReportsDesk:
         try:
             device = self.ingest.admit(token_of(asked.environ), len(asked.body))
             return device, body_of(asked.environ, asked.body)
-        except Exception as error:  # noqa: BLE001 - becomes the answer
+        except (FlowError, Refused) as error:
             return error
 
-    def _kept(self, ready: Sequence[Ready]) -> Sequence[Receipt | Exception]:
-        try:
-            return self.ingest.keep(ready)
-        except Exception as error:  # noqa: BLE001 - becomes the answer
-            return [error] * len(ready)
-
-    def _deliver(self, tickets: Sequence[asyncio.Future[Reply]], replies: Sequence[Reply | Exception]) -> None:
+    def _deliver(
+        self, tickets: Sequence[asyncio.Future[Reply | Exception]], replies: Sequence[Reply | Exception]
+    ) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile, and with it every line to those who asked
             tickets[0].get_loop().call_soon_threadsafe(_settle, tickets, replies)
 
 
-def _settle(tickets: Sequence[asyncio.Future[Reply]], replies: Sequence[Reply | Exception]) -> None:
+def _settle(tickets: Sequence[asyncio.Future[Reply | Exception]], replies: Sequence[Reply | Exception]) -> None:
     for ticket, reply in zip(tickets, replies, strict=True):
-        if ticket.done():  # the server is ending
-            continue
-        if isinstance(reply, Exception):
-            ticket.set_exception(reply)
-        else:
+        if not ticket.done():  # it is when the server is ending
             ticket.set_result(reply)
 
 

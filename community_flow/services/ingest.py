@@ -119,11 +119,11 @@ class Ingest:
     def prepare(self, device: Trusted, body: bytes) -> Ready:
         """A body, ready to be kept; raises Invalid for what is no body."""
         found = self.prepare_together([(device, body)])[0]
-        if isinstance(found, Exception):
+        if isinstance(found, FlowError):
             raise found
         return found
 
-    def prepare_together(self, asked: Sequence[tuple[Trusted, bytes]]) -> list[Ready | Exception]:
+    def prepare_together(self, asked: Sequence[tuple[Trusted, bytes]]) -> list[Ready | FlowError]:
         """The same for several, with one look into the store for all; for each what `prepare` gives or raises."""
         opened = [self._open(device, body) for device, body in asked]
         keys, references = self._look_up([each.batch for each in opened if isinstance(each, _Opened)])
@@ -164,26 +164,21 @@ class Ingest:
     def told(self, device: Trusted, kept: Kept) -> None:
         self._tell(device, kept)
 
-    def _open(self, device: Trusted, body: bytes) -> _Opened | Exception:
+    def _open(self, device: Trusted, body: bytes) -> _Opened | FlowError:
         try:
             decoded, now_ms = decode(body), self.clock.now_ms()
             seen = self._seen(device, decoded)
             fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen] if seen else decoded.reports
             batch = self.labelling.open(device, fresh, now_ms, timed=self.knows_time())
-        except Exception as error:  # noqa: BLE001 - raised again by the one who asked
+        except FlowError as error:
             return error
         return _Opened(device, decoded, seen, fresh, batch)
 
-    def _ready(
-        self, opened: _Opened, keys: Mapping[bytes, bytes], references: Mapping[bytes, Reference]
-    ) -> Ready | Exception:
+    def _ready(self, opened: _Opened, keys: Mapping[bytes, bytes], references: Mapping[bytes, Reference]) -> Ready:
         device, decoded, seen, fresh, batch = opened
         if keys or references:
             batch = batch.with_found(keys, references)
-        try:
-            entries: Sequence[Prepared | TrayItem | SeenBefore] = self.labelling.label_all(batch, fresh)
-        except Exception as error:  # noqa: BLE001 - raised again by the one who asked
-            return error
+        entries: Sequence[Prepared | TrayItem | SeenBefore] = self.labelling.label_all(batch, fresh)
         if seen:
             labelled = iter(entries)
             entries = [

@@ -79,5 +79,8 @@ class Together(Generic[Q, T, A]):
     def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
         try:
             return self.work(questions)
-        except Exception as error:  # noqa: BLE001 - raised again by those who asked
-            return [error] * len(questions)
+        except Exception as error:  # noqa: BLE001 - the thread's outermost loop: who asked logs and counts it
+            if len(questions) == 1:
+                return [error]
+            # Whose question breaks us must not take the others with it, now and whenever it is asked again.
+            return [self._answers([each])[0] for each in questions]

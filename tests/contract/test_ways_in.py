@@ -23,7 +23,7 @@ from community_flow.entrypoints.ingest_http import reports_route
 from community_flow.entrypoints.ingest_loop import ReportsDesk
 from community_flow.entrypoints.ingest_mqtt import MqttReports
 from community_flow.ports.broker import Arrived
-from community_flow.ports.ingest import Kept, SilentMeter, StoreAway, Submission
+from community_flow.ports.ingest import Committer, Kept, SilentMeter, StoreAway, Submission
 from community_flow.services.device_links import DeviceLinks
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Enrolled
@@ -65,16 +65,28 @@ class OnTheLoop:
         self.other = OverHttp(core)
 
     def send(self, made: Enrolled, body: bytes) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {made.token}", "content-type": "application/json",
-                   "content-length": str(len(body))}  # fmt: skip
-        if body.startswith(b"\x1f\x8b"):
-            headers["content-encoding"] = "gzip"
-        scope = {"type": "http", "method": "POST", "path": wire.PATH, "scheme": "http",
-                 "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
+        scope = self._scope(made, body)
         if not self.desk.takes(scope):
             return self.other.send(made, body)
         found: dict[str, Any] = json.loads(asyncio.run(self._through(scope, body)))
         return found
+
+    def send_at_once(self, devices: Sequence[Enrolled], body: bytes) -> list[dict[str, Any]]:
+        scopes = [self._scope(each, body) for each in devices]
+        assert all(map(self.desk.takes, scopes))
+
+        async def all_of_them() -> list[bytes]:
+            return await asyncio.gather(*(self._through(scope, body) for scope in scopes))
+
+        return [json.loads(each) for each in asyncio.run(all_of_them())]
+
+    def _scope(self, made: Enrolled, body: bytes) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {made.token}", "content-type": "application/json",
+                   "content-length": str(len(body))}  # fmt: skip
+        if body.startswith(b"\x1f\x8b"):
+            headers["content-encoding"] = "gzip"
+        return {"type": "http", "method": "POST", "path": wire.PATH, "scheme": "http",
+                "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
 
     async def _through(self, scope: dict[str, Any], body: bytes) -> bytes:
         sent: list[MutableMapping[str, Any]] = []
@@ -195,6 +207,29 @@ def test_a_store_that_is_away_is_told_alike_and_nothing_is_promised(core: Core, 
     assert [way.send(made, wire.body("b", [count(1)]))["results"][0]["outcome"] for way in ways] == [
         "accepted", "duplicate", "duplicate",
     ]  # fmt: skip
+
+
+class BreakingFor:
+    """A committer with a fault that the bodies of one device bring out."""
+
+    def __init__(self, inner: Committer, device: str) -> None:
+        self.inner, self.device = inner, device
+
+    def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
+        if any(each.device == self.device for each in submissions):
+            raise KeyError("a fault of ours")
+        return self.inner.commit(submissions)
+
+
+def test_a_body_that_breaks_us_takes_none_that_came_with_it(core: Core) -> None:
+    small_community(core)
+    parts, way = ingest_parts(core), OnTheLoop(core)
+    poison, *others = (parts.devices.enrol(MANAGER, "garden", "camera", "east") for _ in range(4))
+    parts.ingest.committer = BreakingFor(parts.ingest.committer, poison.device)
+    answers = way.send_at_once([poison, *others], wire.body("b", [count(1)]))
+    assert (answers[0]["status"], answers[0]["title"]) == (500, "Something broke on our side.")
+    assert [each["results"][0]["outcome"] for each in answers[1:]] == ["accepted"] * 3
+    assert [len(kept(core, each.device)) for each in (poison, *others)] == [0, 1, 1, 1]
 
 
 def test_all_ways_draw_on_one_allowance(core: Core, ways: list[Way]) -> None:

@@ -26,7 +26,7 @@ class Desk:
         self.groups.append(list(numbers))
         self.threads.add(threading.current_thread().name)
         self.gate.wait(10)
-        if 13 in numbers:
+        if 6_666 in numbers:
             raise LookupError("unlucky")
         return [2 * each for each in numbers]
 
@@ -68,14 +68,14 @@ def test_a_group_has_an_end(desk: Desk) -> None:
     assert [len(each) for each in desk.groups] == [1, MOST, 10]
 
 
-def test_an_error_reaches_those_whom_it_concerns_and_the_next_are_answered(desk: Desk) -> None:
+def test_a_question_that_breaks_us_takes_no_other_with_it(desk: Desk) -> None:
     desk.first(1)
-    desk.ask(12, 13)
-    desk.go(3)
-    assert isinstance(desk.heard["12"], LookupError)
-    assert isinstance(desk.heard["13"], LookupError)
-    desk.ask(5)
+    desk.ask(12, 6_666, 14)
     desk.go(4)
+    assert (desk.heard["12"], desk.heard["14"]) == (24, 28)
+    assert isinstance(desk.heard["6666"], LookupError)
+    desk.ask(5)
+    desk.go(5)
     assert desk.heard["5"] == 10
 
 
