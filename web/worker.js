@@ -20,6 +20,9 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(clean());
 });
 
+// A page that began to load before this worker was ready: see scanner/offline.js.
+self.addEventListener("message", (event) => event.data === "claim" && event.waitUntil(self.clients.claim()));
+
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== "GET" || url.origin !== location.origin || ![...FILES, ...LATER].includes(url.pathname)) return;

@@ -34,7 +34,7 @@ from community_flow.services.my_pass import Asked, Mine, MyPass
 from web import ROOT
 
 MY_PASS = ROOT / "mypass"
-SHARED = ("bytes.js", "dom.js", "number.js", "qr.js")
+SHARED = ("bytes.js", "dom.js", "number.js", "offline.js", "qr.js")
 """Of the gate app's folder: what both apps use."""
 
 READER = ("camera.js", "cf1.js", "decoding.js", "reading.js", "signatures.js")

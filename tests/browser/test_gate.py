@@ -472,6 +472,16 @@ def test_scans_survive_a_killed_browser(gate_world: World, chromium_path: str, b
         gate_world.until("/v1/passages", lambda _: all(len(of_person(gate_world, name)) == 1 for name in names))
 
 
+def test_a_page_that_began_before_its_service_worker_was_ready_is_answered_by_it(gate_world: World, gate: Any) -> None:
+    page = bound(gate, gate_world, gate_world.phone())
+    soon(page, "navigator.serviceWorker.controller !== null")
+    # A reload past every cache is the way to have such a page for certain: nobody answers for it but the network.
+    with page.expect_navigation():
+        gate.new_cdp_session(page).send("Page.reload", {"ignoreCache": True})
+    listed(page)
+    soon(page, "navigator.serviceWorker.controller !== null")
+
+
 def test_the_camera_reads_after_a_start_without_network(gate_world: World, chromium_path: str, tmp_path: Path) -> None:
     gate_world.person("冯断网")
     camera = film(tmp_path / "card.mjpeg", [(qr_picture(gate_world.card("冯断网")), 1)])

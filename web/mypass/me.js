@@ -1,6 +1,7 @@
 // My pass: claim it with a slip, show it all day without network, those of others too, see what is kept and who looked.
 
 import { $, h } from "../scanner/dom.js";
+import { keepOffline } from "../scanner/offline.js";
 import { draw } from "../scanner/qr.js";
 import { about } from "./about.js";
 import { Answer } from "./answer.js";
@@ -18,7 +19,7 @@ let timer = 0;
 let learntMs = 0;
 
 async function start() {
-  navigator.serviceWorker?.register("/me/sw.js", { scope: "/me/pass" }).catch(() => null);
+  keepOffline("/me/sw.js", "/me/pass");
   $("language").onclick = () => (otherLanguage(), show());
   addEventListener("hashchange", () => mine || show()); // the slip's code, scanned while the page was open
   addEventListener("online", () => (state(), learnAgain()));

@@ -10,6 +10,7 @@ import { Guard } from "./guard.js";
 import { Inside } from "./inside.js";
 import { Link } from "./link.js";
 import { List } from "./list.js";
+import { keepOffline } from "./offline.js";
 import { Queue } from "./queue.js";
 import { Ready } from "./ready.js";
 import { seal } from "./seal.js";
@@ -25,7 +26,7 @@ const TICKS_MS = 2_000;
 const theme = localStorage.getItem("theme");
 if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 // What it keeps is what has just been fetched, so it comes last: a first visit is over a weak network.
-Promise.race([reads, new Promise((resolve) => setTimeout(resolve, 20_000))]).then(() => navigator.serviceWorker?.register("/gate/sw.js", { scope: "/gate" })).catch(() => null);
+Promise.race([reads, new Promise((resolve) => setTimeout(resolve, 20_000))]).then(() => keepOffline("/gate/sw.js", "/gate"));
 
 async function main() {
   dress(document);
