@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 PART_SCORE = 0.25
+FOUND_SHARED, KNOWN_SHARED = 0.5, 0.7
+"""Share of its width that one of a pair has in common with the other: two boxes of one picture that share more may be
+one person found twice; two who were followed are two."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def without_pairs(boxes: Boxes) -> Boxes:
 
 
 def round_two(corners: Floats, others: Floats) -> bool:
-    """Whether one box, ``corners``, is round two of ``others`` who are beside each other."""
-    return bool(_beside(others[_parts(corners[None], others)[0]]).any())
+    """Whether one box, ``corners``, is round two of ``others`` who are known to be two, neither behind the other."""
+    return bool(_beside(others[_parts(corners[None], others)[0]], KNOWN_SHARED).any())
 
 
 def _parts(corners: Floats, others: Floats) -> Any:
@@ -90,13 +93,14 @@ def _parts(corners: Floats, others: Floats) -> Any:
 def _two(boxes: Boxes, parts: Any) -> bool:
     """Whether there are two people among ``parts``: beside each other, and one of them for sure."""
     sure = boxes.scores[parts] >= PART_SCORE
-    return bool((_beside(boxes.corners[parts]) & sure[:, None]).any())
+    return bool((_beside(boxes.corners[parts], FOUND_SHARED) & sure[:, None]).any())
 
 
-def _beside(corners: Floats) -> Any:
+def _beside(corners: Floats, most_shared: float) -> Any:
+    """Which of ``corners`` share at most so much of the narrower one's width."""
     lefts, rights = corners[:, 0], corners[:, 2]
     shared = np.minimum(rights[:, None], rights[None]) - np.maximum(lefts[:, None], lefts[None])
-    return shared < 0.5 * np.minimum(rights - lefts, (rights - lefts)[:, None])
+    return shared < most_shared * np.minimum(rights - lefts, (rights - lefts)[:, None])
 
 
 def _areas(corners: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """Which box is whom: boxes of one frame joined to the tracks of the frames before.
 
-Three passes, each over what the one before left: overlap of boxes grown by a buffer, then the same with weak boxes
-(someone half hidden), then distance between centres, allowed to grow with box WIDTH and time. A gate that grows with
-height would swap tall people who stand close.
+Four passes, each over what the one before left: overlap of boxes grown by a buffer, close to where one is expected; the
+same with weak boxes (someone half hidden); overlap farther off; then distance between centres, allowed to grow with box
+WIDTH and time. A gate that grows with height would swap tall people who stand close.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ MOST_REACH = 2.0
 
 WAY, WAY_S = 8, 0.85
 """Centres that a walker's speed is taken from, and from how long ago: with few pictures a second, eight are history."""
+
+KEPT_S = 0.75
+"""With many a second, eight are less than a step: more are kept then."""
+
 LEAST_WAY = 4
 
 LOST_S = 1.5
@@ -54,6 +58,10 @@ LOST_S = 1.5
 
 STOOD_S = 5.0
 """Someone who stood when last seen is expected there for longer."""
+
+STEADY_S = 0.075
+"""Boxes so close in time are taken together: with thirty pictures a second a walker stays in place between two, and one
+box of three that trembles or is somebody else's moves nobody. Ten a second are each taken as they are."""
 
 NEAR_S = 0.5
 """A walker seen so lately is where he is expected."""
@@ -75,7 +83,11 @@ class Track:
     confirmed: bool = False
     fresh: bool = False
     """It was confirmed by this very sight: nobody has heard of it before."""
-    way: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=WAY))
+    lately: list[tuple[float, Floats]] = field(default_factory=list)
+    """Its boxes of the last STEADY_S, as they were found; ``corners`` is what they come to."""
+    pace: tuple[float, float] = (0.0, 0.0)
+    """Pixels a second, across and down."""
+    way: deque[tuple[float, float, float]] = field(default_factory=deque)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -89,16 +101,24 @@ class Track:
     def moved(self, t_s: float) -> Floats:
         """Where its box should be at ``t_s``; a speed is not trusted for longer than half a second."""
         ahead = min(t_s - self.seen_s, 0.5)
-        across, down = _slope(self.way)
-        x, y = across * ahead, down * ahead
-        return self.corners + np.array([x, y, x, y], np.float32)
+        return _carried(self.corners, self.pace, ahead)
 
     def seen(self, corners: Floats, score: float, t_s: float) -> None:
         """Take a box as the track's next."""
-        self.corners = corners
+        self.lately = [each for each in self.lately if t_s - each[0] <= STEADY_S] + [(t_s, corners)]
+        self.corners = corners if len(self.lately) == 1 else self._steady(t_s)
         self.way.append((t_s, *self.centre))
+        while len(self.way) > WAY and t_s - self.way[0][0] > KEPT_S:
+            self.way.popleft()
+        self.pace = _slope(self.way)
         self.score += (score - self.score) * 0.3
         self.seen_s, self.hits = t_s, self.hits + 1
+
+    def _steady(self, t_s: float) -> Floats:
+        """The middle one of its boxes of lately, each carried on to ``t_s``, edge by edge."""
+        carried = np.sort([_carried(corners, self.pace, t_s - each_s) for each_s, corners in self.lately], axis=0)
+        middle = len(carried) // 2
+        return np.asarray((carried[middle] + carried[-1 - middle]) / 2, np.float32)
 
 
 class Tracker:
@@ -115,16 +135,17 @@ class Tracker:
         for track in self.tracks:
             track.seen_s += passed_s
             track.way.clear()
+            track.pace = (0.0, 0.0)
 
     def update(self, boxes: Boxes, t_s: float) -> list[Track]:
         """Join ``boxes`` seen at ``t_s`` to the tracks."""
         self._step_s, self._last_s = t_s - self._last_s, t_s
-        sure = np.flatnonzero(boxes.scores >= SURE)
+        boxes = self._of_one(boxes, t_s)
+        left = np.flatnonzero(boxes.scores >= SURE)
         weak = np.flatnonzero(boxes.scores < SURE)
-        left = sure
         for tracks in self._by_turn():
             left, weak = self._passes(tracks, boxes, left, weak, t_s)
-        for place in self._alone(boxes, left, t_s):
+        for place in left:
             self._begin(boxes, int(place), t_s)
         self._end(t_s)
         seen = [track for track in self.tracks if track.seen_s == t_s]
@@ -133,12 +154,13 @@ class Tracker:
             track.confirmed = track.confirmed or track.fresh
         return [track for track in seen if track.confirmed]
 
-    def _alone(self, boxes: Boxes, left: Any, t_s: float) -> list[int]:
-        """Of the boxes that nobody took, those that are not round two walkers who are known: that is no third."""
+    def _of_one(self, boxes: Boxes, t_s: float) -> Boxes:
+        """Without boxes round two walkers who are known: that is no third, and tells of neither where he is."""
         known = [each.moved(t_s) for each in self.tracks if each.confirmed and t_s - each.seen_s <= NEAR_S]
         if len(known) < 2:
-            return list(left)
-        return [place for place in left if not round_two(boxes.corners[place], np.stack(known))]
+            return boxes
+        there = np.stack(known)
+        return boxes.only([not round_two(each, there) for each in boxes.corners])
 
     def _convinces(self, track: Track) -> bool:
         if self._step_s >= SPARSE_S:
@@ -152,9 +174,10 @@ class Tracker:
         return [each for each in self.tracks if each.confirmed], [each for each in self.tracks if not each.confirmed]
 
     def _passes(self, tracks: list[Track], boxes: Boxes, sure: Any, weak: Any, t_s: float) -> tuple[Any, Any]:
-        """The three passes over ``tracks``; the (sure, weak) boxes that they left."""
+        """The passes over ``tracks``; the (sure, weak) boxes that they left."""
         sure = self._join(tracks, boxes, sure, t_s, _by_overlap_near)
-        weak = self._join(_unseen(tracks, t_s), boxes, weak, t_s, _by_overlap_nearer)
+        weak = self._join(_unseen(tracks, t_s), boxes, weak, t_s, _by_overlap_near)
+        sure = self._join(_unseen(tracks, t_s), boxes, sure, t_s, _by_overlap_far)
         return self._join(_unseen(tracks, t_s), boxes, sure, t_s, _by_distance), weak
 
     def _join(self, tracks: list[Track], boxes: Boxes, which: Any, t_s: float, cost_of: Any) -> Any:
@@ -172,6 +195,7 @@ class Tracker:
     def _begin(self, boxes: Boxes, place: int, t_s: float) -> None:
         track = Track(self._next, boxes.corners[place], t_s, float(boxes.scores[place]), t_s)
         track.way.append((t_s, *track.centre))
+        track.lately.append((t_s, track.corners))
         self.tracks.append(track)
         self._next += 1
 
@@ -181,6 +205,11 @@ class Tracker:
         self.tracks = [track for track in self.tracks if track.number not in self.over]
 
 
+def _carried(corners: Floats, pace: tuple[float, float], passed_s: float) -> Floats:
+    x, y = pace[0] * passed_s, pace[1] * passed_s
+    return corners + np.array([x, y, x, y], np.float32)
+
+
 def _unseen(tracks: list[Track], t_s: float) -> list[Track]:
     return [track for track in tracks if track.seen_s < t_s]
 
@@ -188,7 +217,7 @@ def _unseen(tracks: list[Track], t_s: float) -> list[Track]:
 def _patience(track: Track) -> float:
     if not track.confirmed:
         return LOST_S / 3
-    return STOOD_S if math.hypot(*_slope(track.way)) < SLOW * track.width else LOST_S
+    return STOOD_S if math.hypot(*track.pace) < SLOW * track.width else LOST_S
 
 
 def cheapest_pairs(costs: Any) -> list[tuple[int, int]]:
@@ -226,13 +255,13 @@ def _by_overlap(tracks: list[Track], corners: Floats, t_s: float) -> Any:
     return np.where(shared >= LEAST_OVERLAP, 1 - shared, np.inf)
 
 
-def _by_overlap_near(tracks: list[Track], corners: Floats, t_s: float) -> Any:
-    """A box far off is somebody else's or nobody's, however tall boxes overlap."""
+def _by_overlap_far(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    """A box farther off is somebody else's or nobody's, however tall boxes overlap."""
     return np.where(_reach(tracks, corners, t_s) <= MOST_REACH, _by_overlap(tracks, corners, t_s), np.inf)
 
 
-def _by_overlap_nearer(tracks: list[Track], corners: Floats, t_s: float) -> Any:
-    """The same for weak boxes, of which many are nobody."""
+def _by_overlap_near(tracks: list[Track], corners: Floats, t_s: float) -> Any:
+    """Where one is expected; of weak boxes elsewhere many are nobody."""
     return np.where(_reach(tracks, corners, t_s) <= 1, _by_overlap(tracks, corners, t_s), np.inf)
 
 
