@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from sensors.boxes import Boxes, overlaps, suppress, without_pairs
+from sensors.counter import Follower
+from sensors.gate_line import Line
 from sensors.track import Tracker, cheapest_pairs
 
 
@@ -133,3 +135,57 @@ def test_a_box_round_two_walkers_who_are_known_begins_no_third() -> None:
         two = box(100 + step), box(124 + step)
         numbers(tracker, step / 10, *two, *((box(112 + step, width=46, height=64),) if step > 6 else ()))
     assert [track.number for track in tracker.tracks] == [1, 2]
+
+
+def test_a_box_round_two_walkers_who_are_known_tells_of_neither_where_he_is() -> None:
+    tracker = Tracker()
+    for step in range(8):
+        numbers(tracker, step / 10, box(100 + step), box(116 + step))
+    numbers(tracker, 0.8, box(108), box(116, width=40, height=64))  # one is not found, and there is a box round both
+    assert [round(track.width) for track in tracker.tracks] == [20, 20]
+    assert numbers(tracker, 0.9, box(109), box(125)) == {1: 109, 2: 125}
+
+
+def test_a_weak_box_where_a_walker_is_expected_goes_before_a_sure_one_farther_off() -> None:
+    tracker = Tracker()
+    for step in range(8):
+        numbers(tracker, step / 10, box(100, y=200 + 5 * step, width=40, height=140))
+    found = numbers(
+        tracker, 0.8, box(125, 0.5, y=285, width=40, height=140), box(100, 0.15, y=240, width=40, height=140)
+    )
+    assert found == {1: 100}
+
+
+def at_thirty(tracker: Tracker, pictures: int) -> None:
+    """Somebody walks down the picture, three pixels from each to the next."""
+    for number in range(pictures):
+        numbers(tracker, number / 30, box(100, y=100 + 3 * number, width=40, height=140))
+
+
+def test_with_many_pictures_a_second_one_box_of_nobody_moves_nobody() -> None:
+    tracker = Tracker()
+    at_thirty(tracker, 20)
+    numbers(tracker, 20 / 30, box(112, y=112, width=40, height=140))  # he himself is not found in this one
+    assert [round(part) for part in tracker.tracks[0].centre] == pytest.approx([100, 160], abs=4)
+    assert numbers(tracker, 21 / 30, box(100, y=163, width=40, height=140)) == {1: 100}
+    assert len(tracker.tracks) == 1
+
+
+@pytest.mark.parametrize("fps", [30, 60])
+def test_with_many_pictures_a_second_one_that_trembles_is_no_crossing(fps: int) -> None:
+    follower, ways = Follower([Line(0, 0.5, 1, 0.5)], 400, 400), []
+    for number in range(4 * fps):
+        tremble = 20 if number % 4 == 0 else 0
+        seen = boxes(box(200, y=120 + 40 * number / fps + tremble, width=50, height=150))
+        ways += [crossing.direction for _, crossing in follower.follow(number / fps, seen)[1]]
+    assert ways == ["in"]
+
+
+@pytest.mark.parametrize("fps", [5, 10, 15, 30, 60])
+def test_a_walkers_speed_is_taken_from_as_long_a_way_at_any_rate(fps: int) -> None:
+    tracker = Tracker()
+    for number in range(2 * fps):
+        numbers(tracker, number / fps, box(50 + 40 * number / fps))
+    way = tracker.tracks[0].way
+    assert way[-1][0] - way[0][0] == pytest.approx(0.7, abs=0.06) or fps < 10
+    assert tracker.tracks[0].pace == pytest.approx((40, 0), abs=0.01)
