@@ -5,6 +5,7 @@ A report has its identity (device, boot, seq) and its bytes from the moment it i
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 import threading
@@ -79,7 +80,10 @@ class Outbox:
         self._path, self._device, self._clock = path, device, clock
         self._lock = threading.Lock()
         self._lost: list[Lost] = []
-        self._seq, self._compacted_ms = 0, 0
+        self._seq = 0
+        self._compacted_ms = 0.0
+        self._unread_ms = math.inf
+        """The earliest moment that a report speaks of which came since the last compaction began."""
         self._tallies: Counter[str] = Counter({"in": 0, "out": 0, "scans": 0, "readings": 0})
         self._reserve = Reserve(path.with_suffix(".reserve"), RESERVE_BYTES)
         with self._named_trouble():
@@ -110,6 +114,7 @@ class Outbox:
             if not self._insert([report]):
                 self._lose(report)
                 return False
+            self._unread_ms = min(self._unread_ms, report.at)
             self._tallies.update(_tally(report))
             if self._lost:
                 self._tell_gaps()
@@ -156,10 +161,13 @@ class Outbox:
     def compact(self, before_ms: int) -> int:
         """Replace counts written before ``before_ms`` by sums per minute; how many reports that spared.
 
-        In slices, so that nobody who counts waits long; what was looked at before is not read again.
+        In slices, so that nobody who counts waits long; what was looked at before is not read again, but what has come
+        since is, whatever moment it speaks of.
         """
         spared, after = 0, (0, 0)
-        since_ms = self._compacted_ms if self._compacted_ms <= before_ms else 0
+        with self._lock:
+            since_ms, self._unread_ms = min(self._compacted_ms, self._unread_ms), math.inf
+        since_ms = since_ms if since_ms <= before_ms else 0
         while rows := self._read(_SLICE, (self._device, since_ms, before_ms, *after, SLICE)):
             sums = list(_sums(rows))
             if sums:

@@ -150,6 +150,23 @@ def test_old_counts_are_summed_by_minute_gate_and_direction(outbox: Outbox, hand
     assert outbox.compact(hands.wall + 1) == 0  # a sum is not summed again
 
 
+def test_counts_of_an_hour_ago_that_come_after_a_compaction_are_summed_by_the_next(
+    outbox: Outbox, hands: Hands
+) -> None:
+    hands.pass_ms(-(hands.wall % MINUTE))
+    count(outbox)
+    hands.pass_ms(60 * MINUTE)
+    outbox.compact(hands.wall)
+    for _ in range(5):
+        assert outbox.add(
+            lambda boot, seq, now, skew: Count(
+                boot=boot, seq=seq, at=now - 30 * MINUTE, skew_ms=skew, gate="east", direction="in", n=1
+            )
+        )
+    assert outbox.compact(hands.wall) == 4
+    assert outbox.size() == 2
+
+
 def test_a_sum_never_spans_a_number_that_may_have_been_answered(outbox: Outbox, hands: Hands) -> None:
     hands.pass_ms(-(hands.wall % MINUTE))
     for _ in range(5):
