@@ -19,3 +19,7 @@ class RetentionStore(Protocol):
     def delete_settled(self, tx: Transaction, community: str, before_ms: int, anomalies_before_ms: int) -> int:
         """Delete settled tray rows and old anomalies with their verdicts; gives how many."""
         ...
+
+    def delete_requests(self, tx: Transaction, community: str, before_ms: int) -> int:
+        """Delete what residents asked of the office and got answered before a moment; gives how many."""
+        ...

@@ -17,8 +17,6 @@ from community_flow.services.people import OFFICE, People
 MOST_OPEN = 5
 LONGEST = 500
 SETTLED: tuple[State, ...] = ("done", "refused")
-KEPT_MS = 2 * 365 * 86_400_000
-"""As long as the log of who looked: what was asked and answered can be shown that long."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,6 @@ class Requests:
         scope = Scope.system({community})
         if len(self.store.rows(tx, scope, states=("open",), person=person)) >= MOST_OPEN:
             raise Conflict("Five of your requests are not answered yet: wait for those first.")
-        self.store.forget(tx, community, self.clock.now_ms() - KEPT_MS)
         made = DataRequest(
             request="q_" + secrets.token_hex(8), community=community, person=person, kind=kind, text=words,
             sent_ms=self.clock.now_ms(),

@@ -1,7 +1,8 @@
 """What is older than the horizon goes: reports and everything derived from them.
 
 Of each subject the last passage before the horizon stays, with its reports: it says who is inside who came earlier, and
-the fold goes on from the state before it. It goes when a newer one takes its place, or after 60 days.
+the fold goes on from the state before it. It goes when a newer one takes its place, or after 60 days. Requests to the
+office go two years after their answer.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from community_flow.services.flow import Flow
 log = structlog.get_logger()
 
 CHECKPOINT_DAYS = 60
+REQUEST_DAYS = 2 * 365
+"""As long as the log of who looked: what was asked and answered can be shown that long."""
+
 SPARE_DAYS = 1
 """Ingest takes reports up to the horizon; deletion stays a day behind it, so that no deleted report can come again."""
 LOOK_EVERY_S = 600.0
@@ -62,12 +66,12 @@ class Retention:
         with self.db.write() as tx:
             horizon_ms = self._horizon_ms(tx, community)
             self.count_first(tx, community)
-            since = key_at(self.clock.now_ms() - CHECKPOINT_DAYS * DAY_MS)
-            kept = self.store.checkpoint(tx, community, key_at(horizon_ms), since)
+            now_ms = self.clock.now_ms()
+            since_ms = now_ms - CHECKPOINT_DAYS * DAY_MS
+            kept = self.store.checkpoint(tx, community, key_at(horizon_ms), key_at(since_ms))
             reports = self.store.delete_reports(tx, community, horizon_ms)
-            settled = self.store.delete_settled(
-                tx, community, horizon_ms, self.clock.now_ms() - CHECKPOINT_DAYS * DAY_MS
-            )
+            settled = self.store.delete_settled(tx, community, horizon_ms, since_ms)
+            settled += self.store.delete_requests(tx, community, now_ms - REQUEST_DAYS * DAY_MS)
             if reports:
                 self.flow.rebuild(tx, community)
             cleared = Cleared(community, horizon_ms, reports, settled, kept)

@@ -1,4 +1,4 @@
-"""Requests of residents about their data, on SQLite and PostgreSQL: sent, read, answered once, forgotten."""
+"""Requests of residents about their data, on SQLite and PostgreSQL: sent, read, answered once, erased."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from community_flow.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from community_flow.ports.requests import DataRequest, Kind
 from community_flow.services.my_pass import Claimed, request_action
-from community_flow.services.requests import KEPT_MS, MOST_OPEN
+from community_flow.services.requests import MOST_OPEN
 from community_flow.wiring.core import Core
 from tests.contract.test_slips import Office, Phone
 from tests.registry_parts import MANAGER, STRANGER
@@ -93,20 +93,12 @@ def test_words_are_needed_and_few_and_only_so_many_wait(office: Office) -> None:
     resident.asks("copy")
 
 
-def test_what_was_answered_is_forgotten_after_two_years_and_words_with_the_name(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resident, other = Resident(office), Resident(office, "钱二")
-    old = resident.asks("correction", "电话")
-    office.requests.settle(MANAGER, old.request, "done", "好的")
+def test_words_go_with_the_name(office: Office) -> None:
+    other = Resident(office, "钱二")
     left = other.asks("objection", "不要统计我")
-    now_ms = office.core.clock.now_ms()
-    office.parts.people.move_out(MANAGER, other.person, now_ms)
+    office.parts.people.move_out(MANAGER, other.person, office.core.clock.now_ms())
     office.parts.people.erase(MANAGER, other.person)
     with office.core.db.read() as tx:
         found = office.requests.store.one(tx, MANAGER, left.request)
     assert found is not None
     assert (found.text, found.kind) == ("", "objection")
-    monkeypatch.setattr(office.core.clock, "now_ms", lambda: now_ms + KEPT_MS + 60_000)
-    resident.asks("copy")
-    assert {each.kind for each in resident.sees()} == {"copy"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from community_flow.adapters.sql.queries_requests import SqlRequests
 from community_flow.adapters.sql.queries_retention import SqlRetention
 from community_flow.adapters.sql.tables_cases import footfall_hourly
 from community_flow.adapters.sql.tables_flow import attempts, conflicts, passages, visits
@@ -18,8 +19,11 @@ from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.adapters.sql.tables_retention import checkpoints
 from community_flow.demo.places import FULL
 from community_flow.demo.plan import Plan
+from community_flow.domain.local_days import DAY_MS
 from community_flow.domain.passages import key_at
-from community_flow.services.retention import Cleared, Retention
+from community_flow.domain.scope import Scope
+from community_flow.ports.requests import DataRequest
+from community_flow.services.retention import REQUEST_DAYS, Cleared, Retention
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.demo import demo_parts
@@ -136,6 +140,25 @@ def test_hours_without_persons_outlive_the_reports(loaded: Core) -> None:
     old = {key for key in before if key[2] < cleared.horizon_ms}
     assert old, "there were hours behind the horizon"
     assert {key: after.get(key) for key in old} == {key: before[key] for key in old}
+
+
+def test_requests_go_two_years_after_their_answer(loaded: Core) -> None:
+    store, now_ms = SqlRequests(), loaded.clock.now_ms()
+    at_ms = {"old": now_ms - (REQUEST_DAYS + 1) * DAY_MS, "young": now_ms - (REQUEST_DAYS - 1) * DAY_MS}
+
+    def request(name: str, sent: str, **more: Any) -> DataRequest:
+        return DataRequest(
+            request=name, community=FULL, person="p_aaaaaaaaaaaa", kind="copy", text="", sent_ms=at_ms[sent], **more
+        )
+
+    with loaded.db.write() as tx:
+        for name, answered in (("gone", "old"), ("answered later", "young")):
+            store.add(tx, request(name, "old", state="done", answer="ok", settled_ms=at_ms[answered]))
+        store.add(tx, request("open", "old"))
+    retention(loaded).run(FULL)
+    with loaded.db.read() as tx:
+        left = store.rows(tx, Scope.system({FULL}), states=("open", "done", "refused"))
+    assert {each.request for each in left} == {"answered later", "open"}
 
 
 def test_it_runs_once_a_day(loaded: Core) -> None:

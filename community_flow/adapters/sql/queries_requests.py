@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.tables_registry import data_requests
@@ -37,7 +37,3 @@ class SqlRequests:
         c = data_requests.c
         row = tx.execute(select(data_requests).where(within(c.community, scope), c.request == request)).first()
         return None if row is None else DataRequest(**row._mapping)
-
-    def forget(self, tx: Connection, community: str, before_ms: int) -> int:
-        c = data_requests.c
-        return tx.execute(delete(data_requests).where(c.community == community, c.settled_ms < before_ms)).rowcount

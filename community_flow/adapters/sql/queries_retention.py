@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, delete, func, select
 from community_flow.adapters.sql.store import insert_ignore
 from community_flow.adapters.sql.tables_flow import passages
 from community_flow.adapters.sql.tables_ingest import reports, tray
+from community_flow.adapters.sql.tables_registry import data_requests
 from community_flow.adapters.sql.tables_retention import checkpoints
 from community_flow.adapters.sql.tables_review import anomalies, verdicts
 
@@ -40,3 +41,7 @@ class SqlRetention:
         names = select(anomalies.c.id).where(old)
         tx.execute(delete(verdicts).where(verdicts.c.anomaly.in_(names)))
         return gone + tx.execute(delete(anomalies).where(old)).rowcount
+
+    def delete_requests(self, tx: Connection, community: str, before_ms: int) -> int:
+        c = data_requests.c
+        return tx.execute(delete(data_requests).where(c.community == community, c.settled_ms < before_ms)).rowcount
