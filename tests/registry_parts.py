@@ -17,6 +17,7 @@ from community_flow.services.places import Places
 from community_flow.wiring.core import Core
 
 MANAGER = Scope("a_manager", Role.MANAGER, frozenset({"garden"}))
+ADMIN = Scope("a_test", Role.ADMIN, frozenset({"garden", "court"}))
 STRANGER = Scope("a_other", Role.MANAGER, frozenset({"elsewhere"}))
 
 

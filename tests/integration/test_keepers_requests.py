@@ -11,25 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from community_flow.domain.residents import Resident
-from community_flow.domain.scope import Role, Scope
-from community_flow.wiring.core import Core
-from community_flow.wiring.registry import RegistryParts, registry_parts
-from tests.factories import small_community
+from community_flow.wiring.registry import RegistryParts
+from tests.registry_parts import ADMIN
 
 Clients = Callable[..., FlaskClient]
-ADMIN = Scope("a_test", Role.ADMIN, frozenset({"garden", "court"}))
 UNTIL = (datetime.now(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=30)).isoformat()
-
-
-@pytest.fixture
-def parts(flow: Core) -> RegistryParts:
-    small_community(flow, "court")
-    return registry_parts(flow)
-
-
-@pytest.fixture
-def manager(client_as: Clients, parts: RegistryParts) -> FlaskClient:
-    return client_as("manager", communities=["garden"])
 
 
 @pytest.fixture

@@ -13,27 +13,14 @@ from flask.testing import FlaskClient
 
 from community_flow.domain import passes as cf1
 from community_flow.domain.residents import Resident
-from community_flow.domain.scope import Role, Scope
 from community_flow.wiring.core import Core
-from community_flow.wiring.registry import RegistryParts, registry_parts
-from tests.factories import small_community
+from community_flow.wiring.registry import RegistryParts
+from tests.registry_parts import ADMIN
 
 Clients = Callable[..., FlaskClient]
-ADMIN = Scope("a_test", Role.ADMIN, frozenset({"garden", "court"}))
 DAY = datetime.now(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=2)
 """A day that is not over: what a test registers now is good then."""
 NOON = f"{DAY}T12:00"
-
-
-@pytest.fixture
-def parts(flow: Core) -> RegistryParts:
-    small_community(flow, "court")
-    return registry_parts(flow)
-
-
-@pytest.fixture
-def manager(client_as: Clients, parts: RegistryParts) -> FlaskClient:
-    return client_as("manager", communities=["garden"])
 
 
 def rules(client: FlaskClient) -> dict[str, Any]:
