@@ -14,14 +14,20 @@ self.addEventListener("activate", (event) => {
     const old = (await caches.keys()).filter((name) => name.startsWith(`${NAME}-`) && name !== CACHE);
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
-    // What the app works without: not waited for, and when it does not come, nothing fails.
-    (await caches.open(CACHE)).addAll(LATER).catch(() => null);
+    complete();
   };
   event.waitUntil(clean());
 });
 
-// A page that began to load before this worker was ready: see scanner/offline.js.
-self.addEventListener("message", (event) => event.data === "claim" && event.waitUntil(self.clients.claim()));
+// A page that has begun: perhaps before this worker was ready (see scanner/offline.js).
+self.addEventListener("message", (event) => event.data === "begun" && event.waitUntil(Promise.all([self.clients.claim(), complete()])));
+
+/** What the app works without: not waited for, and what does not come is asked for again when a page begins. */
+async function complete() {
+  const cache = await caches.open(CACHE);
+  const there = new Set((await cache.keys()).map(({ url }) => new URL(url).pathname));
+  await Promise.all(LATER.filter((path) => !there.has(path)).map((path) => cache.add(path).catch(() => null)));
+}
 
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);

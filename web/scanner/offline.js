@@ -3,8 +3,8 @@
 export function keepOffline(script, scope) {
   const workers = navigator.serviceWorker;
   if (!workers) return;
-  const claimed = ({ active }) => workers.controller || active?.postMessage("claim");
-  const ask = () => workers.register(script, { scope }).then(claimed, () => null);
+  const begun = ({ active }) => active?.postMessage("begun");
+  const ask = () => workers.register(script, { scope }).then(begun, () => null);
   const asking = setInterval(() => (workers.controller ? clearInterval(asking) : ask()), 5_000);
   ask();
 }
