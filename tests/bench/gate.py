@@ -117,14 +117,14 @@ def starts(context: Any, made: World, turns: int) -> dict[str, Figure]:
     """Installed (its service worker has the files, as after the first visit) and from nothing; both on a slow line."""
     port = slow_line(int(made.server.url.rpartition(":")[2]), *SLOW_4G)
     afar = replace(made, server=replace(made.server, url=f"https://127.0.0.1:{port}"))
-    page = bound(context, afar, made.phone(), wait_s=90)
-    soon(page, "navigator.serviceWorker.controller !== null", 90)
+    page = bound(context, afar, made.phone())
+    soon(page, "navigator.serviceWorker.controller !== null")
     line, url = context.new_cdp_session(page), afar.server.url + "/gate"
     line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     kept = [start(page, url) for _ in range(turns)]
     bare = [from_nothing(line, page, url) for _ in range(turns)]
     own, decoder = weight(page)
-    soon(page, "navigator.serviceWorker.controller !== null", 90)
+    soon(page, "navigator.serviceWorker.controller !== null")
     installed, first = middle(kept), middle(bare)
     return {
         "app over the wire, gzip, without the decoder": Figure(own / 1024, "KiB", 60, "on the first visit", most=True),

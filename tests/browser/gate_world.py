@@ -29,8 +29,9 @@ from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import an_account, small_community
-from tests.processes import send
+from tests.processes import family, send
 from tests.registry_parts import Parts, parts_of
+from tests.services import PATIENCE_S, patient, wait_until
 
 MANAGER = Scope("a_manager", Role.MANAGER, frozenset({"garden"}))
 FRAME = (1280, 720)
@@ -64,6 +65,14 @@ DUMP = """async () => {
   return [...out, ...kept, document.cookie];
 }"""
 """Everything a used phone keeps, one entry a line."""
+
+
+SCAN_ALL = """async (codes) => {
+  const { desk, list } = window.gate;
+  const decided = (code) => desk.decideCode(code, list, desk.gateNow(), desk.inside, desk.asking.challenges);
+  for (const code of codes) await desk.show(await decided(code));
+}"""
+"""As many scans as there are codes, without the half second that each result is shown at least."""
 
 
 @dataclass
@@ -118,7 +127,7 @@ class World:
         body = json.dumps({"batch": "elsewhere", "reports": [report]}).encode()
         headers = {"Authorization": f"Bearer {self.phone(gate).token}", "Content-Type": "application/json"}
         request = urllib.request.Request(self.server.url + "/v1/reports", body, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             assert json.load(answer)["results"][0]["outcome"] == "accepted"
 
     def neighbours_card(self) -> str:
@@ -130,9 +139,8 @@ class World:
         return cf1.card(signer, uid, key_id=key_id, handle=b"neighbor", expiry_day=900, serial=0)
 
     def sign_in_link(self) -> str:
-        """An address that signs a new guard in."""
-        guard = an_account(self.core, Role.GUARD)
-        return f"/login/link/{self.core.accounts.make_link(guard.account, 'test')}"
+        """The secret of a link that signs a new guard in."""
+        return self.core.accounts.make_link(an_account(self.core, Role.GUARD).account, "test")
 
     def printed(self, name: str) -> Image.Image:
         """The card's PDF page as a printer would make it."""
@@ -159,17 +167,15 @@ class World:
     def get(self, path: str) -> list[dict[str, Any]]:
         """A list of the operator JSON."""
         request = urllib.request.Request(self.server.url + path, headers={"Authorization": f"Bearer {self.manager}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             items: list[dict[str, Any]] = json.load(answer)["items"]
         return items
 
-    def until(
-        self, path: str, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30
-    ) -> list[dict[str, Any]]:
+    def until(self, path: str, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
         """Poll a list until it is as expected; fails with what was there."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_S
         while not enough(items := self.get(path)):
-            assert time.monotonic() < end, f"{path} after {seconds} s: {items}"
+            assert time.monotonic() < end, f"{path} after {PATIENCE_S} s: {items}"
             time.sleep(0.1)
         return items
 
@@ -207,8 +213,10 @@ def qr_picture(text: str, module: int = 8) -> Image.Image:
 
 
 def film(path: Path, shots: Sequence[tuple[Image.Image | None, float]], fps: int = 30) -> Path:
-    """A camera film: each picture held before a table top for so many seconds. Chromium plays it in a loop."""
-    with path.open("wb") as file:
+    """A camera film: each picture held before a table top for so many seconds. Chromium plays it in a loop. A film that
+    runs already goes on as it was until the camera is opened again."""
+    whole = path.with_suffix(".part")
+    with whole.open("wb") as file:
         for picture, seconds in shots:
             frame = Image.new("RGB", FRAME, (92, 98, 104))
             if picture is not None:
@@ -219,7 +227,7 @@ def film(path: Path, shots: Sequence[tuple[Image.Image | None, float]], fps: int
             frame.save(body, "JPEG", quality=90)
             for _ in range(max(1, int(seconds * fps))):
                 file.write(body.getvalue())
-    return path
+    return whole.rename(path)
 
 
 @contextmanager
@@ -231,35 +239,45 @@ def chromium(
 
     flags = [*FLAGS, *more, *([f"--use-file-for-fake-video-capture={camera}"] if camera else [])]
     with sync_playwright() as playwright:
-        common: dict[str, Any] = {
-            "viewport": {"width": 390, "height": 844},
-            "locale": "en-GB",
-            "timezone_id": "Asia/Shanghai",
-        }
         if profile is not None:
             context = playwright.chromium.launch_persistent_context(
-                str(profile), executable_path=executable_path, args=flags, **common
+                str(profile), executable_path=executable_path, args=flags, **PHONE
             )  # fmt: skip
-            yield context
+            yield patient(context)
             context.close()
             return
         browser = playwright.chromium.launch(executable_path=executable_path, args=flags)
-        yield browser.new_context(**common)
+        yield another(browser)
         browser.close()
 
 
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844}, "locale": "en-GB", "timezone_id": "Asia/Shanghai",
+}  # fmt: skip
+
+
+def another(browser: Any, **given: Any) -> Any:
+    """One more phone in the same browser: it shares nothing with the others."""
+    return patient(browser.new_context(**PHONE | given))
+
+
 def kill_browser(profile: Path) -> None:
-    """End the browser of a profile as a flat battery would: no warning, no clean-up."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue  # a process that has just ended
-        if f"--user-data-dir={profile}".encode() in command and b"--type=" not in command:
-            send([int(folder.name)], signal.SIGKILL)
+    """End the browser of a profile as a flat battery would: no warning, no clean-up, nobody who holds its files."""
+    mine = f"--user-data-dir={profile}".encode()
+    pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if mine in _command(folder)]
+    pids = sorted({each for pid in pids for each in family(pid)})
+    send(pids, signal.SIGKILL)
+    wait_until(lambda: not any(family(pid) for pid in pids), "the end of the browser")
 
 
-def bound(context: Any, world: World, device: Enrolled, path: str = "/gate", wait_s: float = 15) -> Any:
+def _command(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""  # it has just ended
+
+
+def bound(context: Any, world: World, device: Enrolled, path: str = "/gate") -> Any:
     """A page of the gate app that is claimed for ``device`` and has its list."""
     page = context.pages[0] if context.pages else context.new_page()
     page.on("pageerror", lambda error: (_ for _ in ()).throw(AssertionError(str(error))))
@@ -276,22 +294,67 @@ def bound(context: Any, world: World, device: Enrolled, path: str = "/gate", wai
         given,
     )
     page.reload()
-    listed(page, wait_s)
+    listed(page)
     return page
 
 
-def listed(page: Any, wait_s: float = 15) -> None:
-    """Wait until the app runs and has a list."""
-    soon(page, "document.body.dataset.view === 'ready' && Boolean(window.gate?.list.head)", wait_s)
+STAYS = """() => {
+  const { result } = window.gate.desk;
+  const show = result.show.bind(result);
+  result.show = (entry) => (show(entry), clearTimeout(result.timer));
+  clearTimeout(result.timer);
+}"""
 
 
-def soon(page: Any, expression: str, seconds: float = 30) -> Any:
+def listed(page: Any) -> None:
+    """Wait until the app runs and has a list. From now on an ALLOW stays until :func:`gone`: it goes by itself after
+    2.4 s, and a loaded machine may need longer to look at it."""
+    soon(page, "document.body.dataset.view === 'ready' && Boolean(window.gate?.list.head)")
+    page.evaluate(STAYS)
+
+
+def gone(page: Any) -> None:
+    """The ALLOW that is shown has been seen."""
+    assert page.get_attribute("#result", "data-decision") == "allow"
+    page.evaluate("window.gate.desk.result.clear()")
+
+
+def kept(page: Any, script: str = "/gate/sw.js") -> None:
+    """Wait until this page's service worker answers for it and has all that it is to keep: now the network may go."""
+    soon(page, "Boolean(navigator.serviceWorker.controller)")
+    soon(
+        page,
+        """(async () => {
+          const told = await (await fetch("SCRIPT")).text();
+          const wanted = ["FILES", "LATER"].flatMap((name) => JSON.parse(told.match(`const ${name} = (.*);`)[1]));
+          const name = ["NAME", "VERSION"].map((each) => JSON.parse(told.match(`const ${each} = (.*);`)[1])).join("-");
+          const keys = await (await caches.open(name)).keys();
+          const there = new Set(keys.map(({ url }) => new URL(url).pathname));
+          return wanted.every((path) => there.has(path));
+        })()""".replace("SCRIPT", script),
+    )
+
+
+def offline(page: Any) -> None:
+    """Take the network from the page's phone, and wait until the gate knows."""
+    page.context.set_offline(True)
+    soon(page, "window.gate.link.online === false")
+
+
+def soon(page: Any, expression: str, seconds: float = PATIENCE_S) -> Any:
     """Wait until an expression is true in the page. Playwright's own waiting needs eval, which the page forbids."""
     end = time.monotonic() + seconds
     while not (found := page.evaluate(expression)):
         assert time.monotonic() < end, f"not within {seconds} s: {expression}"
         page.wait_for_timeout(50)
     return found
+
+
+def newer_list(page: Any, change: Callable[[], object]) -> None:
+    """Do something that changes the list, and wait until the gate has it."""
+    version = page.evaluate("window.gate.list.version")
+    change()
+    soon(page, f"window.gate.list.version !== '{version}'")
 
 
 def typed(page: Any, text: str) -> None:
@@ -313,16 +376,18 @@ def typed(page: Any, text: str) -> None:
 
 
 def decision(page: Any) -> str:
-    page.wait_for_selector("#result:not([hidden])", timeout=30_000)
+    page.wait_for_selector("#result:not([hidden])")
     found: str = page.get_attribute("#result", "data-decision")
     return found
 
 
 def held(page: Any, selector: str) -> None:
-    """Press as long as a hold button wants."""
-    page.locator(selector).hover()
+    """Press a hold button until it has had enough: it says itself that it is held, by a class."""
+    button = page.locator(selector).element_handle()
+    button.hover()
     page.mouse.down()
-    page.wait_for_timeout(1_000)
+    button.evaluate("(button) => { window.pressed = button; }")
+    soon(page, "!window.pressed.classList.contains('holding')")
     page.mouse.up()
 
 
@@ -336,3 +401,10 @@ def logged(world: World, action: str) -> list[Any]:
     with world.core.db.read() as tx:
         rows = world.core.audit.store.latest(tx, MANAGER, before=None, limit=200)
     return [row for row in rows if row.action == action]
+
+
+def cards(world: World, prefix: str, count: int) -> list[str]:
+    names = [f"{prefix}{number}" for number in range(count)]
+    for name in names:
+        world.person(name)
+    return [world.card(name) for name in names]

@@ -12,6 +12,7 @@ import pytest
 from community_flow.domain.residents import Resident
 from community_flow.domain.scope import Role
 from tests.browser.gate_world import MANAGER, World, chromium, soon
+from tests.browser.walk import sign_in
 from tests.factories import an_account
 
 pytestmark = pytest.mark.browser
@@ -28,18 +29,17 @@ def test_a_print_of_hundreds_says_how_far_it_is_and_arrives_whole(
     link = gate_world.core.accounts.make_link(an_account(gate_world.core, Role.MANAGER).account, "test")
     with chromium(chromium_path) as context:
         page: Any = context.new_page()
-        page.goto(f"{gate_world.server.url}/login/link/{link}")
-        page.click("form button[type=submit]")
+        sign_in(page, gate_world.server.url, link)
         page.goto(f"{gate_world.server.url}/people/cards")
         page.evaluate(
             """() => { window.said = []; const words = document.querySelector("#cards-progress [role=status]");
             new MutationObserver(() => said.push(words.textContent)).observe(words, { childList: true }); }"""
         )
-        with page.expect_download(timeout=90_000) as waiting:
+        with page.expect_download(timeout=250_000) as waiting:
             page.click("form[data-cards] button[type=submit]")
         path = tmp_path / "cards.zip"
         waiting.value.save_as(path)
-        soon(page, "document.querySelector('#cards-progress').textContent.includes('All files')", 10)
+        soon(page, "document.querySelector('#cards-progress').textContent.includes('All files')")
         said = page.evaluate("window.said")
     with zipfile.ZipFile(path) as packed:
         assert packed.testzip() is None

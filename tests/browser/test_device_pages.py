@@ -129,7 +129,7 @@ def _set_camera(page: Any, office: Office, device: str, clip: Path) -> None:
 def _draw(page: Any, office: Office, device: str, server: LiveServer) -> None:
     page.reload()
     page.locator("#draw-ask").click()
-    page.locator("#draw-picture[data-shown]").wait_for(timeout=60_000)
+    page.locator("#draw-picture[data-shown]").wait_for()
     colours = page.evaluate(
         "() => { const c = document.getElementById('draw-picture');"
         " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return new Set(d).size; }"
@@ -152,7 +152,7 @@ def _draw(page: Any, office: Office, device: str, server: LiveServer) -> None:
     page.locator("#told-form button[type=submit]").click()
     page.get_by_text("Version 3 is saved").wait_for()
     _became(office, device, 3, "running")
-    wait_until(lambda: _counted(server), "counts over the drawn line", 60)
+    wait_until(lambda: _counted(server), "counts over the drawn line")
 
 
 def _set_back(page: Any, office: Office, device: str) -> None:
@@ -171,7 +171,7 @@ def _became(office: Office, device: str, version: int, outcome: str) -> None:
         found = office.get(f"/v1/devices/{device}/configs")["items"]
         return any((each["version"], each["outcome"]) == (version, outcome) for each in found)
 
-    wait_until(told, f"version {version} {outcome}", 90)
+    wait_until(told, f"version {version} {outcome}")
 
 
 def _counted(server: LiveServer) -> bool:

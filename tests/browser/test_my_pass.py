@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,14 @@ from tests.browser.gate_world import (
     DUMP,
     MANAGER,
     World,
+    another,
     bound,
     chromium,
     decision,
     film,
+    gone,
+    kept,
+    newer_list,
     qr_picture,
     soon,
     typed,
@@ -37,10 +40,14 @@ pytestmark = pytest.mark.browser
 WECHAT = "Mozilla/5.0 (Linux; Android 13) AppleWebKit/537.36 Chrome/116 Mobile Safari/537.36 MicroMessenger/8.0.42"
 
 
+WORKER = "/me/sw.js"
+CODE = "Boolean(document.querySelector('#code')?.width)"
+
+
 @pytest.fixture
-def phones(chromium_path: str, tmp_path: Path) -> Iterator[Any]:
-    with chromium(chromium_path, film(tmp_path / "blank.mjpeg", [(None, 0.5)])) as context:
-        yield context
+def phones(gate: Any) -> Any:
+    """The resident's phone; the guard's is another in the same browser."""
+    return gate
 
 
 def slip(world: World, name: str, folder: Path) -> str:
@@ -60,15 +67,22 @@ def claimed(context: Any, address: str) -> Any:
     page.on("pageerror", lambda error: (_ for _ in ()).throw(AssertionError(str(error))))
     page.goto(address)
     page.click("#claim")
-    soon(page, "Boolean(document.querySelector('#code')?.width)", 10)
+    soon(page, CODE)
     return page
+
+
+REDRAWN = """() => new Promise((done) => {
+  const drawn = new MutationObserver(() => (drawn.disconnect(), done()));
+  // The page may be drawn anew meanwhile: the canvas of now need not be the one that is drawn on.
+  drawn.observe(document.body, { subtree: true, attributeFilter: ["width"] });
+  document.dispatchEvent(new Event("visibilitychange"));
+})"""
 
 
 def shown(page: Any) -> str:
     """What a camera reads off the phone's screen now."""
     page.bring_to_front()
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_timeout(300)
+    page.evaluate(REDRAWN)
     picture = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     texts = [text for text in reader()(picture) if method_of(text)]
     assert len(texts) == 1
@@ -80,7 +94,7 @@ def told(gate: Any, code: str) -> tuple[str, str]:
     before = gate.evaluate("window.gate.desk.entries.length")
     gate.bring_to_front()
     typed(gate, code)
-    soon(gate, f"window.gate.desk.entries.length > {before}", 10)
+    soon(gate, f"window.gate.desk.entries.length > {before}")
     reason = gate.evaluate("window.gate.desk.entries[0].decision.reason")
     return decision(gate), reason
 
@@ -99,13 +113,13 @@ def test_a_claimed_phone_is_admitted_offline_and_refused_when_stopped_or_stale(
     gate_world.person(name)
     address = slip(gate_world, name, tmp_path)
     mine = claimed(phones, address)
-    soon(mine, "navigator.serviceWorker.ready.then(() => true)")
-    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
+    kept(mine, WORKER)
+    gate = bound(another(phones.browser), gate_world, gate_world.phone())
     first = shown(mine)
 
     phones.set_offline(True)
     mine.reload()
-    soon(mine, "Boolean(document.querySelector('#code')?.width)", 10)
+    soon(mine, CODE)
     mine.wait_for_timeout(10_500)
     later = shown(mine)
     assert time_of(later) >= time_of(first) + 10, "the code was not redrawn without network"
@@ -119,15 +133,28 @@ def test_a_claimed_phone_is_admitted_offline_and_refused_when_stopped_or_stale(
         for each in gate_world.get("/v1/passes")
         if each["kind"] == "phone" and each["person"] == gate_world.people[name]
     ]
-    gate_world.parts.passes.revoke(MANAGER, held["pass"])
-    gate.wait_for_timeout(6_000)
+    newer_list(gate, lambda: gate_world.parts.passes.revoke(MANAGER, held["pass"]))
     assert told(gate, shown(mine))[0] == "stop"
+
+
+def test_what_did_not_come_to_be_kept_is_fetched_when_the_app_begins_again(
+    gate_world: World, phones: Any, tmp_path: Path
+) -> None:
+    gate_world.person("李缺件")
+    mine = claimed(phones, slip(gate_world, "李缺件", tmp_path))
+    kept(mine, WORKER)
+    lost = mine.evaluate(
+        "caches.keys().then(([name]) => caches.open(name)).then((cache) => cache.delete('/scanner/camera.js'))"
+    )
+    assert lost is True
+    mine.reload()
+    kept(mine, WORKER)
 
 
 def test_a_screenshot_is_refused_a_minute_later(gate_world: World, phones: Any, tmp_path: Path) -> None:
     gate_world.person("林晓梅")
     mine = claimed(phones, slip(gate_world, "林晓梅", tmp_path))
-    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
+    gate = bound(another(phones.browser), gate_world, gate_world.phone())
     copied = shown(mine)
     gate.evaluate("{ const real = Date.now; Date.now = () => real() + 60_000; }")
     said, reason = told(gate, copied)
@@ -138,7 +165,7 @@ def test_a_slip_works_once_and_a_new_phone_stops_the_lost_one(gate_world: World,
     gate_world.person("赵一")
     address = slip(gate_world, "赵一", tmp_path)
     lost = claimed(phones, address)
-    other = phones.browser.new_context(locale="en-GB")
+    other = another(phones.browser)
     page = other.new_page()
     page.goto(address)
     page.click("#claim")
@@ -215,7 +242,7 @@ def assert_usable(page: Any) -> None:
 
 
 def test_inside_wechat_it_says_how_to_open_the_browser(gate_world: World, phones: Any) -> None:
-    page = phones.browser.new_context(user_agent=WECHAT, locale="zh-CN").new_page()
+    page = another(phones.browser, user_agent=WECHAT, locale="zh-CN").new_page()
     page.goto(gate_world.server.url + "/me/pass#AAAAA-AAAAA")
     soon(page, "Boolean(document.querySelector('#wechat'))")
     assert "在浏览器打开" in page.inner_text("#wechat")
@@ -227,8 +254,14 @@ def asked(gate: Any, start: str = "window.gate.desk.asking.begin()") -> str:
     """The number that the guard's screen shows, after something made it ask."""
     gate.bring_to_front()
     gate.evaluate(f"() => {{ {start}; }}")
-    soon(gate, "Boolean(document.querySelector('#ask canvas')?.width)", 10)
+    soon(gate, "Boolean(document.querySelector('#ask canvas')?.width)")
     return str(gate.inner_text("#ask-number"))
+
+
+def asleep(gate: Any) -> None:
+    """Nobody has the camera open, so whoever opens it next sees the newest film."""
+    gate.evaluate("() => window.gate.camera.sleep()")
+    gate.wait_for_timeout(3_000)  # Chromium ends its capture some time after the last track, and tells nobody
 
 
 def answered(mine: Any, number: str) -> str:
@@ -236,7 +269,7 @@ def answered(mine: Any, number: str) -> str:
     mine.bring_to_front()
     mine.click("#asked")
     mine.type("#number", number)
-    soon(mine, "Boolean(document.querySelector('#answering'))", 10)
+    soon(mine, "Boolean(document.querySelector('#answering'))")
     return shown(mine)
 
 
@@ -247,23 +280,25 @@ def test_a_phone_answers_the_number_on_the_guards_screen_by_camera_both_ways_and
     seen = film(tmp_path / "seen.mjpeg", [(None, 0.5)])
     with chromium(chromium_path, seen) as phones:
         mine = claimed(phones, slip(gate_world, "李四", tmp_path))
-        soon(mine, "navigator.serviceWorker.ready.then(() => true)")
-        office = phones.browser.new_context(locale="en-GB", viewport={"width": 390, "height": 844})
+        kept(mine, WORKER)
+        office = another(phones.browser)
         gate = bound(office, gate_world, gate_world.phone())
-        soon(gate, "navigator.serviceWorker.ready.then(() => true)")
+        kept(gate)
         for context in (phones, office):
             context.set_offline(True)
         number = asked(gate)
         screen = Image.open(io.BytesIO(gate.locator("#ask canvas").screenshot())).convert("RGB")
+        asleep(gate)
         film(seen, [(screen.resize((500, 500)), 1)])
         mine.bring_to_front()
         mine.click("#asked")
         mine.click("#scan")
-        soon(mine, "Boolean(document.querySelector('#answering'))", 20)
+        soon(mine, "Boolean(document.querySelector('#answering'))")
         assert number in mine.inner_text("#answering")
         film(seen, [(qr_picture(shown(mine)), 1)])
+        asleep(gate)
         gate.bring_to_front()
-        gate.evaluate("() => { window.gate.camera.sleep(); window.gate.camera.wake(); }")
+        gate.evaluate("() => window.gate.camera.wake()")
         assert decision(gate) == "allow"
         assert gate.query_selector("#ask") is None
         for context in (phones, office):
@@ -280,7 +315,7 @@ def test_only_an_answer_to_its_own_fresh_number_is_taken(gate_world: World, phon
     gate_world.person("郑七")
     card = gate_world.card("郑七")
     mine = claimed(phones, slip(gate_world, "周五", tmp_path))
-    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
+    gate = bound(another(phones.browser), gate_world, gate_world.phone())
     code = answered(mine, "000 000" if asked(gate) != "000 000" else "111 111")
     assert told(gate, code) == ("check", "replayed_code")
     assert "type the one on the guard's screen" in gate.inner_text("#result")
@@ -295,9 +330,9 @@ def test_only_an_answer_to_its_own_fresh_number_is_taken(gate_world: World, phon
     plain = shown(mine)
     gate.bring_to_front()
     typed(gate, plain)
-    soon(gate, "document.querySelector('#ask-say').textContent.includes('No answer yet')", 10)
+    soon(gate, "document.querySelector('#ask-say').textContent.includes('No answer yet')")
     assert told(gate, good) == ("allow", "ok")
-    gate.evaluate("window.gate.desk.result.clear()")
+    gone(gate)
     gate.wait_for_timeout(5_000)
     assert told(gate, good) == ("allow", "duplicate")
     asked(gate)
@@ -317,14 +352,14 @@ def test_a_gate_that_asks_every_phone_shows_a_number_by_itself_and_lets_cards_in
     rules = registry_parts(gate_world.core).rules
     rules.set_gate(MANAGER, "garden", "east", {"challenge": True})
     mine = claimed(phones, slip(gate_world, "吴六", tmp_path))
-    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
+    gate = bound(another(phones.browser), gate_world, gate_world.phone())
     plain = shown(mine)
     gate.bring_to_front()
     typed(gate, plain)
-    soon(gate, "Boolean(document.querySelector('#ask canvas')?.width)", 10)
+    soon(gate, "Boolean(document.querySelector('#ask canvas')?.width)")
     assert gate.evaluate("window.gate.desk.entries.length") == 0
     assert told(gate, answered(mine, gate.inner_text("#ask-number"))) == ("allow", "ok")
-    gate.evaluate("window.gate.desk.result.clear()")
+    gone(gate)
     rules.set_gate(MANAGER, "garden", "east", {"challenge": False})
 
 
@@ -336,23 +371,19 @@ def test_a_phone_shows_the_passes_of_others_and_its_requests_reach_the_office(
     until_ms = gate_world.core.clock.now_ms() + 30 * 86_400_000
     keeping = parts.keepers.bind(MANAGER, child, mother, "household", until_ms, sees=True)
     mine = claimed(phones, slip(gate_world, "王芳", tmp_path))
-    soon(mine, "Boolean(document.querySelector('#people'))", 10)
-    gate = bound(phones.browser.new_context(locale="en-GB"), gate_world, gate_world.phone())
+    soon(mine, "Boolean(document.querySelector('#people'))")
+    gate = bound(another(phones.browser), gate_world, gate_world.phone())
     own = shown(mine)
     mine.click("#people button >> nth=1")
-    soon(mine, "document.querySelector('#whose').textContent === '王小明'", 10)
+    soon(mine, "document.querySelector('#whose').textContent === '王小明'")
     phones.set_offline(True)
     mine.reload()
-    soon(
-        mine,
-        "document.querySelector('#whose')?.textContent === '王小明' && document.querySelector('#code').width > 0",
-        10,
-    )
+    soon(mine, f"document.querySelector('#whose')?.textContent === '王小明' && {CODE}")
     childs = shown(mine)
     phones.set_offline(False)
     assert told(gate, own) == ("allow", "ok")
     assert gate.inner_text("#result h3") == "王*"
-    gate.evaluate("window.gate.desk.result.clear()")
+    gone(gate)
     assert told(gate, childs) == ("allow", "ok")
     assert gate.inner_text("#result h3") == "王*明"
 
@@ -375,11 +406,10 @@ def test_a_phone_shows_the_passes_of_others_and_its_requests_reach_the_office(
     mine.set_viewport_size({"width": 390, "height": 844})
     mine.evaluate("scrollTo(0, 0)")
 
-    parts.keepers.end(MANAGER, keeping)
-    gate.wait_for_timeout(5_500)
+    newer_list(gate, lambda: parts.keepers.end(MANAGER, keeping))
     assert told(gate, shown(mine))[0] == "stop"
     mine.reload()
-    soon(mine, "!document.querySelector('#people') && document.querySelector('#code')?.width > 0", 10)
+    soon(mine, f"!document.querySelector('#people') && {CODE}")
     assert mine.inner_text("#whose") == "王芳"
 
 
@@ -387,9 +417,10 @@ SIGNED = """{
   window.signed = [];
   const real = crypto.subtle.sign.bind(crypto.subtle);
   crypto.subtle.sign = async (how, key, message) => {
+    const at = Date.now();
     const made = await real(how, key, message);
     const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
-    window.signed.push([Date.now(), hex(message), hex(made)]);
+    window.signed.push([at, hex(message), hex(made)]);
     return made;
   };
 }"""
@@ -400,17 +431,17 @@ def test_all_day_offline_it_redraws_every_ten_seconds_with_right_codes_across_a_
 ) -> None:
     gate_world.person("陈八")
     mine = claimed(phones, slip(gate_world, "陈八", tmp_path))
-    soon(mine, "navigator.serviceWorker.ready.then(() => true)")
+    kept(mine, WORKER)
     mine.add_init_script(SIGNED)
     phones.set_offline(True)
     mine.clock.install()
     mine.reload()
-    soon(mine, "Boolean(document.querySelector('#code')?.width)", 10)
+    soon(mine, CODE)
     start_s = time_of(shown(mine))
-    rows: list[list[Any]] = []
+    loads: list[list[list[Any]]] = [[]]
     for hour in range(24):
         mine.clock.run_for(3_600_000)
-        soon(mine, "window.signed.length >= 360", 20)
+        soon(mine, "window.signed.length >= 360")
         if hour % 6 == 5:
             code = shown(mine)
             token = cf1.decode(code)
@@ -418,19 +449,21 @@ def test_all_day_offline_it_redraws_every_ten_seconds_with_right_codes_across_a_
             assert cf1.clock_good(token, mine.evaluate("Date.now()")), (
                 f"after {hour + 1} h an old code is on the screen"
             )
-        rows += mine.evaluate("window.signed.splice(0)")
+        loads[-1] += mine.evaluate("window.signed.splice(0)")
         if hour == 11:
             mine.reload()
-            soon(mine, "Boolean(document.querySelector('#code')?.width)", 10)
+            soon(mine, CODE)
+            loads.append([])
     assert time_of(code) - start_s >= 24 * 3600
     with gate_world.core.db.read() as tx:
         [held] = gate_world.parts.passes.of_persons(tx, MANAGER, [gate_world.people["陈八"]])
-    times_ms = [row[0] for row in rows]
+    rows = [row for load in loads for row in load]
     assert len(rows) >= 24 * 360
-    assert max(later - before for before, later in pairwise(times_ms)) <= 10_000
+    # One that was left out would be twenty seconds; the clock goes on between the hours, and a machine may be late.
+    assert max(later[0] - before[0] for load in loads for before, later in pairwise(load)) <= 15_000
     for at_ms, message, signature in rows:
         assert cf1.signature_good(held.row.public_key or b"", bytes.fromhex(signature), bytes.fromhex(message))
-        assert int(message[-8:], 16) + cf1.EPOCH_S == at_ms // 1000
+        assert 0 <= at_ms // 1000 - int(message[-8:], 16) - cf1.EPOCH_S <= 1
     last = cf1.decode(code)
     assert isinstance(last, cf1.Token)
     assert last.signature.hex() in {row[2] for row in rows}

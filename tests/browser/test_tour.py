@@ -30,8 +30,8 @@ def test_the_tour_from_the_first_page(touring: LiveServer, browser_page: Any) ->
     page = browser_page
     page.goto(touring.url + touring.login_link)
     page.click("main form button")
-    page.wait_for_selector("#tour", timeout=60_000)
-    page.wait_for_selector("#demo-loading", state="detached", timeout=60_000)
+    page.wait_for_selector("#tour")
+    page.wait_for_selector("#demo-loading", state="detached")
 
     def entries_and_exits() -> int:
         values = page.locator("#live-figures .figure-value").all_inner_texts()
@@ -41,15 +41,15 @@ def test_the_tour_from_the_first_page(touring: LiveServer, browser_page: Any) ->
         earlier = page.inner_text("#tour-result")
         page.keyboard.press(key)
         # The last answer may have had the same colour: wait for other words.
-        wait_until(lambda: page.inner_text("#tour-result") != earlier, f"an answer to {key}", 30)
-        page.wait_for_selector(f"#tour-result.{tone}", timeout=30_000)
+        wait_until(lambda: page.inner_text("#tour-result") != earlier, f"an answer to {key}")
+        page.wait_for_selector(f"#tour-result.{tone}")
         page.wait_for_selector("#tour-queue", state="hidden")
         return str(page.inner_text("#tour-result"))
 
     before = entries_and_exits()
     pressed("1", "green")
     # The page's own policy forbids the evaluation that Playwright's wait_for_function needs.
-    wait_until(lambda: entries_and_exits() == before + 1, "the live number moved", 5)
+    wait_until(lambda: entries_and_exits() == before + 1, "the live number moved")
     assert "second one" in pressed("2", "green")
     pressed("3", "red")
     assert "withdrawn" in pressed("4", "red")
@@ -60,7 +60,7 @@ def test_the_tour_from_the_first_page(touring: LiveServer, browser_page: Any) ->
     page.keyboard.press("1")
     page.wait_for_selector("#tour-queue:not([hidden])")
     # The queue shows a moment before the sentence does.
-    wait_until(lambda: "until the network is back" in page.inner_text("#tour-result"), "the sentence", 5)
+    wait_until(lambda: "until the network is back" in page.inner_text("#tour-result"), "the sentence")
     page.click("#tour-network")
     page.wait_for_selector("#tour-queue", state="hidden")
 

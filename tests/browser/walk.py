@@ -75,7 +75,7 @@ def speak(page: Any, url: str, language: str) -> None:
     page.goto(f"{url}/privacy")
     with page.expect_navigation():
         page.locator(f'button[formaction="/language/{language}"]:visible').first.click()
-    assert page.locator("html").get_attribute("lang", timeout=5000)[:2] == language
+    assert page.locator("html").get_attribute("lang")[:2] == language
 
 
 def settle(page: Any) -> None:
