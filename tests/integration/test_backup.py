@@ -78,7 +78,7 @@ def test_a_backup_under_load_holds_what_was_acknowledged(settings: Settings, fol
         after = [max(each.sent) for each in senders]
         for each in senders:
             each.stopped.set()
-            each.join(30)
+            each.join(60)
         assert all(len(each.answered) > len(old) for each, old in zip(senders, before, strict=True)), "nobody waited"
         running = command(settings, "restore", backups_in(folder)[0], "--replace")
         assert "nother server" in refused(running)

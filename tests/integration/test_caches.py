@@ -24,6 +24,7 @@ from tests.conftest import LiveServer, prepared, serving
 from tests.factories import an_account, small_community
 from tests.integration.test_kill import MANAGER
 from tests.operations import command
+from tests.services import PATIENCE_S
 from tests.stores import empty
 
 WITHIN_S = 0.5
@@ -41,7 +42,7 @@ class World:
         """(status, JSON or None, ETag). A connection each, so that every worker is asked."""
         given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(self.server.url).port or 0, timeout=20)) as line:
+        with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(self.server.url).port or 0, timeout=60)) as line:
             line.request(method, path, body, given)
             answer = line.getresponse()
             raw = answer.read()
@@ -150,7 +151,7 @@ def test_a_page_learns_what_another_process_folded(world: World) -> None:
         def fresh(tags: set[str] = tags) -> bool:
             return world.ask("GET", path, token, If_None_Match=", ".join(sorted(tags)))[0] == 200
 
-        known_within(3.0, since, fresh)
+        known_within(PATIENCE_S, since, fresh)
         assert turn < 3
 
 

@@ -93,7 +93,7 @@ def real_boxes(server: str, folder: Path) -> Iterator[list[str]]:
         for box in boxes:
             box.stop()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
 
 
 def test_a_hundred_devices_are_shown_as_they_are(live_server: LiveServer, tmp_path: Path) -> None:

@@ -275,7 +275,7 @@ def test_claiming_a_code_gives_a_token_once(gate: Gate) -> None:
     assert gate.post(b'{"batch":"b","reports":[]}', Authorization=f"Bearer {first.found['token']}").status == 200
     is_problem(claim(code.code), 409)
     is_problem(claim("ZZZZZ-ZZZZZ"), 404)
-    assert [claim("ZZZZZ-ZZZZZ").status for _ in range(12)][-1] == 429  # nobody guesses codes here
+    assert any(claim("ZZZZZ-ZZZZZ").status == 429 for _ in range(200)), "whoever guesses codes is not slowed down"
 
 
 def test_a_device_reads_its_own_configuration(gate: Gate) -> None:

@@ -42,7 +42,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         try:
-            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as line:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as line:
                 for seq in range(1, 100_000):
                     if self.stopped.is_set():
                         return
@@ -85,13 +85,11 @@ def load_until_killed(settings: Settings, tokens: list[str], boot: int) -> list[
         senders = [Sender(port, token, boot) for token in tokens]
         for each in senders:
             each.start()
-        deadline = time.monotonic() + 60
-        while sum(len(each.answered) for each in senders) < KILL_AFTER_ANSWERS and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: sum(len(each.answered) for each in senders) >= KILL_AFTER_ANSWERS, "enough answers")
         kill_9(server)
         for each in senders:
             each.stopped.set()
-            each.join(30)
+            each.join(60)
     return senders
 
 
@@ -110,7 +108,7 @@ def test_nothing_that_was_answered_is_lost_by_kill_9(prepared_settings: Settings
 
     with serving(prepared_settings) as server:  # it comes back by itself, and everything may be sent again
         port = urlsplit(server.url).port or 0
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as line:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
             for made, each in zip(devices, senders, strict=True):
                 assert accepted(line, made.token, list(each.sent.values())[-900:]) == set(list(each.sent)[-900:])
     with core.db.read() as tx:

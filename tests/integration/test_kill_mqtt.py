@@ -27,7 +27,7 @@ from sensors.wire import Count
 from tests.conftest import REQUIRED, prepared, serving
 from tests.factories import small_community
 from tests.integration.test_kill import kill_9
-from tests.services import Missing, Mosquitto, mosquitto_broker, wait_until
+from tests.services import PATIENCE_S, Missing, Mosquitto, mosquitto_broker, wait_until
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 GATES = 4
@@ -89,7 +89,7 @@ def kept(core: Core) -> set[tuple[str, int, int]]:
 def loaded(gates: list[Gate], more: int) -> None:
     """Wait until so many more reports were answered."""
     target = sum(each.answered for each in gates) + more
-    wait_until(lambda: sum(each.answered for each in gates) >= target, f"{more} more answers", 90)
+    wait_until(lambda: sum(each.answered for each in gates) >= target, f"{more} more answers")
 
 
 def gates_of(core: Core, broker: Mosquitto, folder: Path) -> list[Gate]:
@@ -101,7 +101,7 @@ def finish(gates: list[Gate]) -> None:
     for each in gates:
         each.ends.set()
     for each in gates:
-        each.join(90)
+        each.join(PATIENCE_S)
         assert not each.is_alive(), f"{each.made.device} still waits for answers"
 
 

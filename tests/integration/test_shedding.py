@@ -47,7 +47,7 @@ def test_reads_are_refused_while_reports_wait_and_the_reports_are_kept(
         with client.get("/static/app.css") as style:
             assert style.status_code == 200
     for each in threads:
-        each.join(20)
+        each.join(60)
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert client.get(asked).status_code == 200
     assert "flow_reads_shed_total 2.0" in client.get("/metrics").get_data(as_text=True)

@@ -6,11 +6,13 @@ import dataclasses
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from sensors.seal import IngestKey
 from sensors.uplink_http import BackOff
 from tests.sensors.fakes_server import FakeServer, problem, serving
 from tests.sensors.test_seal_qr import a_pass, qr_picture
+from tests.services import wait_until
 
 DEVICE = "d_abcdefgh2345"
 ROOT = Path(__file__).parents[2]
@@ -51,7 +54,7 @@ def quick() -> BackOff:
     return BackOff(first_s=0.05, most_s=0.2, rng=random.Random(1))
 
 
-def ran(agent: Agent, until: Callable[[], bool] = lambda: False, most_s: float = 60) -> None:
+def ran(agent: Agent, until: Callable[[], bool] = lambda: False, most_s: float = 120) -> None:
     """Run to the agent's own end, or until something holds."""
     thread = threading.Thread(target=agent.run)
     thread.start()
@@ -249,16 +252,28 @@ repeat = true
 """
 
 
+def boots_counted(outbox: Path) -> int:
+    """In how many starts something was counted that waits there."""
+    if not outbox.exists():
+        return 0
+    with closing(sqlite3.connect(outbox, timeout=60)) as store:
+        try:
+            boots = store.execute("SELECT count(DISTINCT boot) FROM reports WHERE kind = 'count'")
+            return int(boots.fetchone()[0])
+        except sqlite3.OperationalError:  # its tables are just being made
+            return 0
+
+
 def test_kill_9_in_the_middle_loses_and_doubles_no_count(
     server: FakeServer, tmp_path: Path, footage: tuple[Path, list[str]]
 ) -> None:
     """Twice killed while the server is away; what the outbox holds then arrives, every number once."""
     (tmp_path / "agent.toml").write_text(AGENT.format(url=server.url, video=footage[0]))
     server.token = "not yet"
-    for _ in range(2):
+    for start in (1, 2):
         process = subprocess.Popen([sys.executable, "-m", "sensors", "agent", str(tmp_path / "agent.toml")], cwd=ROOT,
                                    stderr=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(4)
+        wait_until(lambda: boots_counted(tmp_path / "outbox.sqlite") == start, "a count of this start")  # noqa: B023
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
     server.token = "secret"

@@ -122,7 +122,7 @@ def test_a_camera_that_does_not_answer_is_told_soon(address: str) -> None:
     begun_s = time.monotonic()
     with pytest.raises(CameraTrouble, match="does not answer: check its cable"):
         next(iter(open_source(address).frames(10)))
-    assert time.monotonic() - begun_s < 15
+    assert time.monotonic() - begun_s < 60
 
 
 def test_a_camera_is_named_without_its_password() -> None:

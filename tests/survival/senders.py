@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sensors import wire
+from tests.services import PATIENCE_S
 from tests.survival.world import Enrolled, Talk, World
 
 Key = tuple[str, int, int]
@@ -140,7 +141,7 @@ class Load:
     def answered(self) -> int:
         return len(self.heard.answered)
 
-    def wait_for(self, more: int, seconds: float = 60) -> None:
+    def wait_for(self, more: int, seconds: float = PATIENCE_S) -> None:
         """Until so many further reports were answered: the server is at work again."""
         wanted, end = self.answered() + more, time.monotonic() + seconds
         while self.answered() < wanted:
@@ -151,7 +152,7 @@ class Load:
                 )
             time.sleep(0.01)
 
-    def finish(self, seconds: float = 60) -> None:
+    def finish(self, seconds: float = PATIENCE_S) -> None:
         """No new reports; everything that waits is sent until it is answered."""
         for each in self.senders:
             each.quiet.set()

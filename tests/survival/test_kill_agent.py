@@ -19,6 +19,7 @@ from community_flow.settings import Settings
 from community_flow.wiring.core import build_core
 from community_flow.wiring.flow import flow_parts
 from sensors.scene import Scene
+from tests.services import PATIENCE_S, wait_until
 from tests.survival.parts import Part, Web, running
 from tests.survival.world import made
 
@@ -59,6 +60,10 @@ class AgentPart(Part):
     def ready(self) -> bool:
         return len(self._asked("SELECT boot FROM boots")) >= self.starts
 
+    def boot(self) -> int:
+        """The number of its last start."""
+        return self._asked("SELECT boot FROM boots ORDER BY begun_ms DESC LIMIT 1")[0][0]
+
     def waiting(self) -> set[Number]:
         """What it has counted and nobody has answered."""
         return {(boot, seq) for boot, seq in self._asked("SELECT boot, seq FROM reports")}
@@ -88,12 +93,23 @@ def test_the_agent(settings: Settings, tmp_path: Path, kills: int, seed: int) ->
             agent.kill_9()
             waiting |= agent.waiting()
             agent.start()
-        time.sleep(3)
+        wait_until(lambda: counted(settings, agent.boot()), "a count of its last start")
         assert agent.process is not None
         agent.process.send_signal(signal.SIGTERM)
-        assert agent.process.wait(60) == 0, agent.log()
+        assert agent.process.wait(PATIENCE_S) == 0, agent.log()
         assert not agent.waiting()
     judge_numbers(settings, agent.starts, waiting)
+
+
+def counted(settings: Settings, boot: int) -> bool:
+    core = build_core(settings)
+    try:
+        with core.db.read() as tx:
+            return bool(
+                tx.execute(select(reports.c.n).where(reports.c.kind == "count", reports.c.boot == boot).limit(1)).all()
+            )
+    finally:
+        core.db.close()
 
 
 def judge_numbers(settings: Settings, starts: int, waiting: set[Number]) -> None:

@@ -72,7 +72,7 @@ class Crowd:
     def go(self) -> None:
         self.store.gate.set()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive(), "somebody waits for ever"
 
 

@@ -54,17 +54,20 @@ def test_a_part_that_hangs_costs_one_thread_and_the_patience_once() -> None:
         return None
 
     probe = Probe({"store": Part(well, needed=True), "a": Part(hanging), "b": Part(hanging)}, patience_s=0.2)
-    begun, before = time.monotonic(), threads()
+    before, took_s = threads(), []
     for _ in range(5):
+        begun = time.monotonic()
         assert probe.look().parts == {"store": "ok", "a": MUTE, "b": MUTE}
-    assert time.monotonic() - begun < 5 * 2 * 0.2, "the parts are waited for together, not one after the other"
+        took_s.append(time.monotonic() - begun)
+    # The fastest: whatever else the machine does, none could be faster than one after the other.
+    assert min(took_s) < 2 * 0.2, "the parts are waited for together, not one after the other"
     assert threads() - before == 2
     go_on.set()
     assert until(lambda: probe.look().state == "ok")
 
 
 def until(true: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not true() and time.monotonic() < end:
         time.sleep(0.02)
     return true()
