@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import string
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from community_flow.adapters.parent import end_with_parent
 from community_flow.adapters.wsgi_in_threads import WsgiInThreads
 from community_flow.entrypoints.access import guard_app, public
-from community_flow.entrypoints.ingest_loop import Receive, ReportsDesk, Scope, Send
+from community_flow.entrypoints.ingest_loop import ReportsDesk
 from community_flow.entrypoints.languages import speak
 from community_flow.entrypoints.measuring import measure, measured
 from community_flow.entrypoints.problems import translate_errors
@@ -114,19 +114,21 @@ THREADS = 128
 """More than services/lanes.py lets devices have at once, so that a page always finds one."""
 
 
-def on_event_loop(app: Flask) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The same application for a server with an event loop: small bodies of reports are taken there, all else goes to
-    Flask in threads."""
-    desk: ReportsDesk = app.extensions["flow"].parts["desk"]
-    pages: Any = WsgiInThreads(_with_body_to_its_end(app), workers=THREADS)
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and desk.takes(scope):
-            await desk(scope, receive, send)
-        else:
-            await pages(_in_ascii(scope), receive, send)
 
-    return answer
+class OnEventLoop:
+    """The same application for a server with an event loop (ASGI): Flask in threads, and beside it the ``desk`` for
+    small bodies of reports, which `adapters.short_requests` asks."""
+
+    def __init__(self, app: Flask) -> None:
+        self.desk: ReportsDesk = app.extensions["flow"].parts["desk"]
+        self._pages: Any = WsgiInThreads(_with_body_to_its_end(app), workers=THREADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._pages(_in_ascii(scope), receive, send)
 
 
 def _with_body_to_its_end(app: Flask) -> Any:

@@ -36,6 +36,11 @@ class Gathering:
         if self._size > MOST_BYTES:
             self.flush()
 
+    def write_now(self, data: bytes) -> None:
+        """What is whole by itself, after what waits."""
+        self._parts.append(data)
+        self.flush()
+
     def flush(self) -> None:
         if self._parts:
             whole, self._parts, self._size = b"".join(self._parts), [], 0

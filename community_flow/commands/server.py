@@ -220,7 +220,7 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    from community_flow.adapters.one_write import OneWrite
+    from community_flow.adapters.short_requests import ShortRequests
 
     cert, key = certificate or (None, None)
     config = uvicorn.Config(
@@ -228,7 +228,7 @@ def _run(address: tuple[str, int], certificate: tuple[Path, Path] | None, worker
         host=address[0],
         port=address[1],
         loop="uvloop",
-        http=OneWrite,
+        http=ShortRequests,
         ws="none",
         lifespan="off",
         workers=workers,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from community_flow.domain.errors import Busy, FlowError
-from community_flow.entrypoints.ingest_http import body_of, headers_of, token_of
+from community_flow.entrypoints.ingest_http import REASONS, body_of, headers_of, token_of
 from community_flow.entrypoints.ingest_replies import Refused, Reply, reply_of
 from community_flow.entrypoints.measuring import measured_answer
 from community_flow.entrypoints.request_ids import answering, id_given
@@ -23,9 +24,7 @@ from community_flow.services.ingest import Ingest, Ready
 from community_flow.services.together import Together
 from sensors.wire import PATH
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_TARGET = PATH.encode()
 
 SMALL_BYTES = 4_096
 """What somebody at a gate sends."""
@@ -47,43 +46,47 @@ class Asked(NamedTuple):
     body: bytes
 
 
+class Ticket(NamedTuple):
+    """Who is to hear an answer, and where. ``begun_s`` by `time.perf_counter`."""
+
+    loop: asyncio.AbstractEventLoop
+    environ: dict[str, Any]
+    https: bool
+    begun_s: float
+    answered: Callable[[bytes, bytes], None]
+
+
 class ReportsDesk:
-    """An ASGI callable for requests that `takes` says yes to."""
+    """The desk of `adapters.short_requests`."""
 
     def __init__(self, ingest: Ingest, meter: Meter) -> None:
         self.ingest, self.meter = ingest, meter
-        self.together: Together[Asked, asyncio.Future[Reply | Exception], Reply] = Together(self.replies, self._deliver)
+        self.together: Together[Asked, Ticket, Reply] = Together(self.replies, self._deliver)
 
-    def takes(self, scope: Scope) -> bool:
-        if scope["path"] != PATH or scope["method"] != "POST":
-            return False
-        environ = scope["environ"] = _environ(scope)
+    def takes(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, Any] | None:
+        """The request as WSGI has it, or None when it is not for this desk. Header names are in lower case."""
+        if target != _TARGET or method != b"POST":
+            return None
+        environ = _environ(headers)
         length = environ.get("CONTENT_LENGTH", "")
-        return len(length) <= len(str(SMALL_BYTES)) and length.isdecimal() and int(length) <= SMALL_BYTES
+        small = len(length) <= len(str(SMALL_BYTES)) and length.isdecimal() and int(length) <= SMALL_BYTES
+        return environ if small else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun_s = time.perf_counter()
-        body = await _whole(receive)
-        if body is None:
-            return
-        environ: dict[str, Any] = scope["environ"]
-        reply = await self._reply(Asked(environ, body))
-        measured_answer(self.meter, "POST", PATH, str(reply.status), begun_s)
-        headers = headers_of(reply, https=scope["scheme"] == "https") + id_given(environ)
-        await send({
-            "type": "http.response.start", "status": reply.status,
-            "headers": [(name.encode(), value.encode()) for name, value in headers],
-        })  # fmt: skip
-        await send({"type": "http.response.body", "body": reply.body})
-
-    async def _reply(self, asked: Asked) -> Reply:
-        ticket: asyncio.Future[Reply | Exception] = asyncio.get_running_loop().create_future()
+    def ask(self, taken: dict[str, Any], body: bytes, https: bool, answered: Callable[[bytes, bytes], None]) -> None:
+        """Take in the body of what `takes` gave; ``answered`` is told head and body of the answer later, on the loop
+        that this is called on."""
+        ticket = Ticket(asyncio.get_running_loop(), taken, https, time.perf_counter(), answered)
         try:
-            self.together.put(asked, ticket)
+            self.together.put(Asked(taken, body), ticket)
         except Busy as error:
-            return _refusal(asked, error)
-        reply = await ticket
-        return _refusal(asked, reply) if isinstance(reply, Exception) else reply
+            self._tell(ticket, error)
+
+    def _tell(self, ticket: Ticket, found: Reply | Exception) -> None:
+        reply = _refusal(ticket.environ, found) if isinstance(found, Exception) else found
+        measured_answer(self.meter, "POST", PATH, str(reply.status), ticket.begun_s)
+        head = _head(reply.status, reply.content_type, reply.retry_s, ticket.https)
+        length_and_id = [("Content-Length", str(len(reply.body))), *id_given(ticket.environ)]
+        ticket.answered(head + _lines(length_and_id), reply.body)
 
     def replies(self, asked: Sequence[Asked]) -> list[Reply]:
         """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
@@ -114,47 +117,44 @@ class ReportsDesk:
         except (FlowError, Refused) as error:
             return error
 
-    def _deliver(
-        self, tickets: Sequence[asyncio.Future[Reply | Exception]], replies: Sequence[Reply | Exception]
-    ) -> None:
+    def _deliver(self, tickets: Sequence[Ticket], replies: Sequence[Reply | Exception]) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile, and with it every line to those who asked
-            tickets[0].get_loop().call_soon_threadsafe(_settle, tickets, replies)
+            tickets[0].loop.call_soon_threadsafe(self._tell_all, tickets, replies)
+
+    def _tell_all(self, tickets: Sequence[Ticket], replies: Sequence[Reply | Exception]) -> None:
+        for ticket, reply in zip(tickets, replies, strict=True):
+            # Each in a turn of its own: a line that breaks breaks no other.
+            ticket.loop.call_soon(self._tell, ticket, reply)
 
 
-def _settle(tickets: Sequence[asyncio.Future[Reply | Exception]], replies: Sequence[Reply | Exception]) -> None:
-    for ticket, reply in zip(tickets, replies, strict=True):
-        if not ticket.done():  # it is when the server is ending
-            ticket.set_result(reply)
+@lru_cache(maxsize=64)
+def _head(status: int, content_type: str, retry_s: int | None, https: bool) -> bytes:
+    """Status line and headers, without those that are of one answer only."""
+    headers = headers_of(Reply(status, b"", content_type, retry_s), https=https)
+    lines = _lines([each for each in headers if each[0] != "Content-Length"])
+    return f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode() + lines
+
+
+def _lines(headers: Sequence[tuple[str, str]]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
 
 
 def _reply(asked: Asked, found: Receipt | Exception) -> Reply:
-    return _refusal(asked, found) if isinstance(found, Exception) else reply_of(lambda: found)
+    return _refusal(asked.environ, found) if isinstance(found, Exception) else reply_of(lambda: found)
 
 
-def _refusal(asked: Asked, error: Exception) -> Reply:
+def _refusal(environ: dict[str, Any], error: Exception) -> Reply:
     def raised() -> Receipt:
         raise error
 
-    answering(asked.environ)  # what is logged of it carries its id
+    answering(environ)  # what is logged of it carries its id
     return reply_of(raised)
 
 
-def _environ(scope: Scope) -> dict[str, Any]:
+def _environ(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, Any]:
     environ: dict[str, Any] = {"REQUEST_METHOD": "POST"}
-    for name, value in scope["headers"]:
+    for name, value in headers:
         key = _NAMES.get(name)
         if key is not None:
             environ[key] = value.decode("latin-1")
     return environ
-
-
-async def _whole(receive: Receive) -> bytes | None:
-    """The body, which the server ends at its announced length; None when whoever asked has gone."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)

@@ -14,6 +14,8 @@ log = structlog.get_logger()
 
 REST_S = 2.0
 """Rules read a week: after each look the thread rests, so that a busy gate does not keep it reading."""
+RESTS = 10
+"""The same in looks, where one takes long."""
 BEHAVIOUR_EVERY_S = 3600.0
 FIRST_BEHAVIOUR_S = 30.0
 
@@ -48,6 +50,7 @@ class Watch:
         while True:
             self._woken.wait(5.0)
             self._woken.clear()
+            begun_s = time.monotonic()
             try:
                 self.step()
                 if time.monotonic() >= rank_at and self.quiet():
@@ -56,4 +59,4 @@ class Watch:
                         self.review.rank_behaviour(community)
             except Exception:  # the thread's outermost loop: one bad look must not end all later ones
                 log.exception("review failed")
-            time.sleep(REST_S)
+            time.sleep(max(REST_S, RESTS * (time.monotonic() - begun_s)))

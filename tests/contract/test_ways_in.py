@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -58,47 +58,42 @@ class OverHttp:
 
 
 class OnTheLoop:
-    """As `on_event_loop` has it: what the desk does not take goes the way of `OverHttp`."""
+    """As `OnEventLoop` has it: what the desk does not take goes the way of `OverHttp`."""
 
     def __init__(self, core: Core) -> None:
         self.desk = ReportsDesk(ingest_parts(core).ingest, SilentMeter())
         self.other = OverHttp(core)
 
     def send(self, made: Enrolled, body: bytes) -> dict[str, Any]:
-        scope = self._scope(made, body)
-        if not self.desk.takes(scope):
+        taken = self._taken(made, body)
+        if taken is None:
             return self.other.send(made, body)
-        found: dict[str, Any] = json.loads(asyncio.run(self._through(scope, body)))
+        found: dict[str, Any] = json.loads(asyncio.run(self._asked(taken, body)))
         return found
 
     def send_at_once(self, devices: Sequence[Enrolled], body: bytes) -> list[dict[str, Any]]:
-        scopes = [self._scope(each, body) for each in devices]
-        assert all(map(self.desk.takes, scopes))
+        taken = [self._taken(each, body) for each in devices]
+        assert None not in taken
 
         async def all_of_them() -> list[bytes]:
-            return await asyncio.gather(*(self._through(scope, body) for scope in scopes))
+            return await asyncio.gather(*(self._asked(each, body) for each in taken))
 
         return [json.loads(each) for each in asyncio.run(all_of_them())]
 
-    def _scope(self, made: Enrolled, body: bytes) -> dict[str, Any]:
+    def _taken(self, made: Enrolled, body: bytes) -> dict[str, Any] | None:
         headers = {"authorization": f"Bearer {made.token}", "content-type": "application/json",
                    "content-length": str(len(body))}  # fmt: skip
         if body.startswith(b"\x1f\x8b"):
             headers["content-encoding"] = "gzip"
-        return {"type": "http", "method": "POST", "path": wire.PATH, "scheme": "http",
-                "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}  # fmt: skip
+        spelled = [(name.encode(), value.encode()) for name, value in headers.items()]
+        return self.desk.takes(b"POST", wire.PATH.encode(), spelled)
 
-    async def _through(self, scope: dict[str, Any], body: bytes) -> bytes:
-        sent: list[MutableMapping[str, Any]] = []
-
-        async def receive() -> MutableMapping[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: MutableMapping[str, Any]) -> None:
-            sent.append(message)
-
-        await self.desk(scope, receive, send)
-        return b"".join(each.get("body", b"") for each in sent)
+    async def _asked(self, taken: Any, body: bytes) -> bytes:
+        answer = asyncio.get_running_loop().create_future()
+        self.desk.ask(taken, body, False, lambda head, body: answer.set_result((head, body)))
+        head, said = await answer
+        assert b"content-length: %d\r\n" % len(said) in head.lower()
+        return bytes(said)
 
 
 class OverMqtt:

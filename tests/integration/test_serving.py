@@ -126,6 +126,59 @@ def test_requests_that_follow_each_other_unasked_are_answered_in_order(server: L
     assert [json.loads(each.partition(b"\r\n\r\n")[2])["batch"] for each in answers] == ["b1", "b2", "b3"]
 
 
+def test_short_and_long_requests_on_one_line_are_answered_in_order(server: LiveServer, token: str) -> None:
+    page = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    sent = b"".join((post(wire.PATH, report(11), token), page, post(wire.PATH, report(12), token), page))
+    heads = [each.partition(b"\r\n\r\n") for each in said(server, sent, answers=4)]
+    assert [b'"batch"' in body for _, _, body in heads] == [True, False, True, False]
+
+
+def test_a_short_body_in_pieces_is_one_body(server: LiveServer, token: str) -> None:
+    request = post(wire.PATH, report(13), token)
+    with closing(line_to(server)) as line:
+        for place in range(0, len(request), 40):
+            line.sendall(request[place : place + 40])
+            time.sleep(0.01)
+        assert b'"accepted"' in line.recv(65_536)
+
+
+@pytest.mark.parametrize(
+    ("version", "odd"),
+    [(b"1.1", b"Connection: close\r\n"), (b"1.0", b""), (b"1.1", b"Expect: 100-continue\r\nConnection: close\r\n")],
+)
+def test_a_line_that_is_to_end_ends_after_the_answer(
+    server: LiveServer, token: str, version: bytes, odd: bytes
+) -> None:
+    seq = 20 + len(odd) + len(version)
+    request = post(wire.PATH, report(seq), token).replace(b"HTTP/1.1\r\n", b"HTTP/" + version + b"\r\n" + odd, 1)
+    with closing(line_to(server)) as line:
+        line.sendall(request)
+        heard = b""
+        while part := line.recv(65_536):
+            heard += part
+    assert heard.startswith(b"HTTP/1.1 100 Continue\r\n\r\n") == (b"Expect" in odd)
+    assert b"connection: close\r\n" in heard.lower()
+    assert b'"accepted"' in heard
+
+
+def test_a_short_and_a_long_body_are_answered_with_the_same_headers(server: LiveServer, token: str) -> None:
+    short = post(wire.PATH, report(14), token)
+    long = post(wire.PATH, b" " * 5_000 + report(15), token)
+    answers = [each.partition(b"\r\n\r\n")[0] for sent in (short, long) for each in said(server, sent)]
+    kinds = [{line.partition(b":")[0].lower() for line in head.split(b"\r\n")} for head in answers]
+    assert kinds[0] == kinds[1]
+    assert b"date" in kinds[0]
+
+
+def test_who_leaves_before_the_answer_harms_nobody(server: LiveServer, token: str) -> None:
+    for seq in range(30, 60):
+        with closing(line_to(server)) as line:
+            line.sendall(post(wire.PATH, report(seq), token))
+    (answer,) = said(server, post(wire.PATH, report(60), token))
+    assert b'"accepted"' in answer
+    wait_until(lambda: all(kept(server, seq) == 1 for seq in (30, 59)), "what was sent is kept", 20)
+
+
 def test_of_a_body_that_breaks_off_nothing_is_kept(server: LiveServer, token: str) -> None:
     with closing(line_to(server)) as line:
         line.sendall(post(wire.PATH, report(4), token)[:-5])
