@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from community_flow.domain.errors import TooMany
+from community_flow.entrypoints.box_mqtt import SHORT_BYTES, MqttAsks
+from community_flow.ports.broker import Arrived
 from community_flow.settings import Settings
 from sensors.box_folder import BoxFolder
 from sensors.box_mqtt import BoxOverMqtt
@@ -127,6 +130,49 @@ def test_refusals_are_those_of_http(way: BoxOverMqtt) -> None:
     assert way.picture("nobody-asked", b"no picture").status == 422
     assert way._ask("give me everything").status == 422
     assert way.settings("").status == 200  # none of it ended the connection
+
+
+def test_why_a_version_failed_and_why_there_is_no_picture_arrive_in_the_office(world: World) -> None:
+    device, token = world.enrolled()
+    world.office.post(f"/v1/devices/{device}/configs", {"document": IDLE, "after": 0})
+    way = over(world, device, token)
+    assert way.told(1, "failed", "no camera gave a picture").status == 200
+    newest = world.office.get(f"/v1/devices/{device}/configs")["items"][0]
+    assert (newest["outcome"], newest["reason"]) == ("failed", "no camera gave a picture")
+    wish = world.office.post(f"/v1/devices/{device}/picture")["wish"]
+    assert way.settings("").body["picture"]["wish"] == wish
+    assert way.no_picture(wish, "camera_lost").status == 200
+    way.close()
+    answer = world.office.get(f"/v1/devices/{device}/picture/{wish}")
+    assert answer["state"] == "refused"
+    assert answer["reason"]
+
+
+class Full:
+    """An allowance that is used up; what was asked of it is kept."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.counted: list[dict[str, str]] = []
+
+    def admit_known(self, device: str, size: int) -> Any:
+        self.sizes.append(size)
+        raise TooMany("Too much at once.", retry_s=7)
+
+    def add(self, name: str, **labels: str) -> None:
+        self.counted.append(labels)
+
+
+def test_an_ask_costs_its_device_of_its_allowance_also_a_short_one() -> None:
+    full: Any = Full()
+    asks = MqttAsks(full, full, full, lambda: 0, full)
+    for after in (b"", b"x" * 100_000):
+        sent = asks(Arrived("flow/d_abcdefgh2345/asks", b'{"ask":"settings","id":"a"}\n' + after, retained=False))
+        assert sent is not None
+        told = json.loads(sent.body)
+        assert (told["id"], told["retry_s"]) == ("a", 7)
+        assert told["status"] == 429
+    assert full.sizes == [SHORT_BYTES, 100_028]
 
 
 def test_the_old_token_speaks_until_the_device_has_said_that_it_has_the_new_one(world: World) -> None:

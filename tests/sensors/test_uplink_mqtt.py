@@ -17,10 +17,13 @@ from paho.mqtt.client import Client, MQTTMessage
 from community_flow.adapters.mosquitto_control import MosquittoControl
 from community_flow.adapters.mqtt_client import Server, close_client, new_client, open_client
 from community_flow.ports.broker import BrokerAccount
-from community_flow.services.device_links import BACKEND, SHARED_REPORTS, device_account
+from community_flow.services.device_links import BACKEND, SHARED_ASKS, SHARED_REPORTS, device_account
 from sensors.agent import Agent
+from sensors.box_link import Said
+from sensors.box_mqtt import BoxOverMqtt, EitherWay
 from sensors.config import AgentConfig
 from sensors.device_clock import DeviceClock
+from sensors.mqtt_line import MqttLine
 from sensors.outbox import Outbox
 from sensors.uplink_http import BackOff, BadAddress, NoAnswer, Sender
 from sensors.uplink_mqtt import MqttUplink
@@ -251,3 +254,62 @@ def test_an_agent_says_that_it_comes_and_goes(broker: Mosquitto, backend: FakeBa
     Agent(replace(config, heartbeat_s=1)).run()
     wait_until(lambda: backend.seen[-2:] == ["online", "offline"], f"both words, not {backend.seen}")
     assert {each["kind"] for each in backend.server.reports()} == {Status.KIND}
+
+
+ASKS, TOLD = (f"flow/{DEVICE}/{part}" for part in ("asks", "told"))
+
+
+@pytest.fixture
+def answering(broker: Mosquitto, backend: FakeBackend) -> Iterator[str]:
+    """The broker's address. Each ask gets an answer to quite another one first, and then its own."""
+
+    def answer(client: Client, _: Any, message: MQTTMessage) -> None:
+        asked = json.loads(message.payload.partition(b"\n")[0])
+        for name, version in (("another", 1), (asked["id"], 2)):
+            client.publish(TOLD, json.dumps({"id": name, "status": 200, "body": {"version": version}}))
+
+    backend.client.message_callback_add(ASKS, answer)
+    backend.client.subscribe(SHARED_ASKS)
+    yield f"mqtt://127.0.0.1:{broker.port}"
+    backend.client.unsubscribe(SHARED_ASKS)
+
+
+def test_a_box_takes_no_answer_to_another_ask_for_its_own(answering: str) -> None:
+    way = BoxOverMqtt(answering, DEVICE, "secret")
+    assert [way.settings("").body["version"] for _ in range(3)] == [2, 2, 2]
+    way.close()
+
+
+def test_what_the_broker_had_kept_is_no_answer(answering: str, backend: FakeBackend) -> None:
+    backend.client.publish(TOLD, b"kept", 1, retain=True).wait_for_publish(10)
+    line = MqttLine(answering, DEVICE, "secret", None, TOLD)
+    heard = line.ask(ASKS, b'{"id":"x"}\n', lambda message: bytes(message.payload), 10)
+    backend.client.publish(TOLD, b"", 1, retain=True).wait_for_publish(10)
+    line.close()
+    assert json.loads(heard)["id"] == "another"
+
+
+class Way:
+    """A way to a server that answers while it is ``open``."""
+
+    def __init__(self, name: str, is_open: bool) -> None:
+        self.name, self.open, self.asked = name, is_open, 0
+
+    def next_token(self) -> Said:
+        self.asked += 1
+        if not self.open:
+            raise NoAnswer(f"{self.name} is away")
+        return Said(200, {"by": self.name})
+
+
+def test_the_way_that_answered_last_is_asked_first_and_the_other_when_it_is_silent() -> None:
+    http, mqtt = Way("http", False), Way("mqtt", True)
+    either: Any = EitherWay([http, mqtt])  # type: ignore[list-item]
+    assert [either.next_token().body["by"] for _ in range(3)] == ["mqtt"] * 3
+    assert (http.asked, mqtt.asked) == (1, 3)
+    http.open, mqtt.open = True, False
+    assert [either.next_token().body["by"] for _ in range(2)] == ["http"] * 2
+    assert (http.asked, mqtt.asked) == (3, 4)
+    http.open = False
+    with pytest.raises(NoAnswer):
+        either.next_token()
