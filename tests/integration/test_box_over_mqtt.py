@@ -175,6 +175,16 @@ def test_an_ask_costs_its_device_of_its_allowance_also_a_short_one() -> None:
     assert full.sizes == [SHORT_BYTES, 100_028]
 
 
+@pytest.mark.parametrize(
+    ("topic", "retained"), [("flow/d_abcdefgh2345/asks", True), ("flow/d_abcdefgh2345/told", False)]
+)
+def test_what_the_broker_had_kept_or_came_elsewhere_is_no_ask(topic: str, retained: bool) -> None:
+    full: Any = Full()
+    asks = MqttAsks(full, full, full, lambda: 0, full)
+    assert asks(Arrived(topic, b'{"ask":"settings","id":"a"}\n', retained)) is None
+    assert (full.sizes, full.counted) == ([], [{"cause": "retained" if retained else "ask"}])
+
+
 def test_the_old_token_speaks_until_the_device_has_said_that_it_has_the_new_one(world: World) -> None:
     device, old = world.enrolled()
     way = over(world, device, old)
