@@ -7,7 +7,7 @@ let current = null;
 
 export const close = () => current?.close();
 
-export const isOpen = () => current !== null;
+export const isOpen = () => Boolean(current?.open); // it is told of its end a moment later
 
 /** Show a sheet; resolves with what `finish` was called with, or null when it was closed. */
 export function open(title, body) {
