@@ -34,6 +34,7 @@ export class Answer {
     this.open = open;
     this.draw();
     $("number")?.focus();
+    if (open) $("answer").scrollIntoView({ block: "nearest" });
   }
 
   asking() {

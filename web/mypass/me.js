@@ -193,7 +193,7 @@ function endButton() {
   const [wrong, go] = [h("p.wrong", { role: "alert" }), h("button.plain.stop", { id: "end" }, t(current().other ? "give_back" : "end"))];
   let asked = false;
   go.onclick = () => {
-    if (!asked) return (asked = true), (go.textContent = t("end_sure"));
+    if (!asked) return (asked = true), (go.textContent = t(current().other ? "give_back_sure" : "end_sure"));
     return attempt(go, wrong, async () => {
       const who = current();
       if (!who.other) return await askMine("/v1/me/end", "end"), show();

@@ -53,6 +53,7 @@ const WORDS = {
   keeper_sees: ["可查看保存的信息", "may read what is kept"],
   only_show: ["您可以出示此码，但不能查看此人的信息。", "You may show this pass, not read what is kept about the person."],
   give_back_hint: ["不再需要代为出示？可随时交回。", "No longer needed? Give it back at any time."],
+  give_back_sure: ["确定交回？再点一次", "Give it back? Press once more"],
   give_back: ["交回此码", "Give this pass back"],
   answer: ["门岗要数字", "The guard asks for a number"],
   answer_hint: ["请输入门岗屏幕上的六位数字", "Type the six digits on the guard's screen"],

@@ -70,7 +70,7 @@ export function guest(ask) {
     const go = h("button.go", {}, t("let_in"));
     go.onclick = () => {
       if (!pad.value()) wrong.textContent = t("guest_unit_first");
-      else if (!wanted.confirmed) wrong.textContent = t("guest_ask_first");
+      else if (!wanted.confirmed) (wrong.textContent = t("guest_ask_first")), hosts.scrollIntoView({ block: "center" });
       else finish({ unit: pad.value(), ...wanted });
     };
     const answer = (each) => {
@@ -85,7 +85,7 @@ export function guest(ask) {
       choices([60, 240, 1440].map((n) => [n, t(`stay_${n}`)]), 240, (n) => (wanted.valid_min = n)),
       h("p.label", {}, t("guest_host")),
       ask ? byPhone(ask, () => ({ unit: pad.value(), party: wanted.party }), (said) => (Object.assign(wanted, said), answer(said.confirmed), go.scrollIntoView({ block: "end" }))) : null,
-      hosts, wrong, go,
+      hosts, h("div.foot", {}, wrong, go),
     ];
   });
 }
@@ -167,7 +167,7 @@ export function paper(language, nowMs) {
         h("p.hint", {}, t("paper_hint")), ...pad.nodes,
         h("label.field", {}, t("paper_at"), at),
         choices(["in", "out"].map((each) => [each, t(each)]), "in", (each) => (wanted.direction = each)),
-        wrong, h("button.go", { onclick: done }, t("paper_enter")), h("button.plain", { onclick: () => print() }, t("paper_print"))),
+        h("div.foot", {}, wrong, h("button.go", { onclick: done }, t("paper_enter"))), h("button.plain", { onclick: () => print() }, t("paper_print"))),
       lines(),
     ];
   });

@@ -23,7 +23,7 @@ words({
   slip_hint: ["请访客拍下此码，离开时出示", "The guest takes a photo of this and shows it on the way out"],
   print: ["打印", "Print"],
   note_hint: ["随这条记录一起保存", "Kept with this record"],
-  call_none: ["还没有办公室电话：请管理员在「设置」的社区资料中填写", "No number yet: a manager enters it under Set-up, in the community's card"],
+  call_none: ["还没有办公室电话：请管理员在“设置”的社区资料中填写", "No number yet: a manager enters it under Set-up, in the community's card"],
   call_hold: ["按住拨打 {n}", "Hold to call {n}"],
   roll_what: ["会显示区域内所有人的姓名，每个人都能查到这次查看。", "Shows the name of everybody inside; each of them can see that you looked."],
   roll_zone: ["区域", "Zone"],
