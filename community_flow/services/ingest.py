@@ -133,14 +133,9 @@ class Ingest:
         """Keep these together. For each the receipt, or StoreAway or TooMany when it could not be kept."""
         kept = self.committer.commit([each.submission for each in ready])
         timed = self.knows_time()
-        return [self._receipt(each, found, timed) for each, found in zip(ready, kept, strict=True)]
-
-    def _receipt(self, ready: Ready, kept: Kept | FlowError, timed: bool) -> Receipt | FlowError:
-        if isinstance(kept, FlowError):
-            return kept
-        self._tell(ready.device, kept)
-        reached = [Reached(*each) for each in kept.through.items()]
-        return Receipt(ready.batch, ready.submission.received_ms if timed else NO_TIME, reached, kept.outcomes)
+        pairs = list(zip(ready, kept, strict=True))
+        self._tell([(each.device, found) for each, found in pairs if not isinstance(found, FlowError)])
+        return [_receipt(each, found, timed) for each, found in pairs]
 
     def again(self, device: Trusted, text: str) -> Submission | TrayItem:
         """A report out of the tray, ready to be kept, or why it still cannot be used."""
@@ -162,7 +157,7 @@ class Ingest:
         return self.store.keep_with(tx, [submission])[0]
 
     def told(self, device: Trusted, kept: Kept) -> None:
-        self._tell(device, kept)
+        self._tell([(device, kept)])
 
     def _open(self, device: Trusted, body: bytes) -> _Opened | FlowError:
         try:
@@ -229,13 +224,24 @@ class Ingest:
             self._keys = stamp, {}
         return self._keys[1]
 
-    def _tell(self, device: Trusted, kept: Kept) -> None:
-        self.meter.add("bodies_total")
-        for outcome, count in kept.tally.items():
+    def _tell(self, bodies: Sequence[tuple[Trusted, Kept]]) -> None:
+        tally: dict[str, int] = {}
+        for device, kept in bodies:
+            for outcome, count in kept.tally.items():
+                tally[outcome] = tally.get(outcome, 0) + count
+            if len(kept.outcomes) >= self.recent.least:
+                accepted = [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
+                self.recent.remember(device.device, accepted)
+        self.meter.add("bodies_total", len(bodies))
+        for outcome, count in tally.items():
             self.meter.add("reports_total", count, outcome=outcome)
-        if len(kept.outcomes) >= self.recent.least:
-            accepted = [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
-            self.recent.remember(device.device, accepted)
+
+
+def _receipt(ready: Ready, kept: Kept | FlowError, timed: bool) -> Receipt | FlowError:
+    if isinstance(kept, FlowError):
+        return kept
+    reached = [Reached(*each) for each in kept.through.items()]
+    return Receipt(ready.batch, ready.submission.received_ms if timed else NO_TIME, reached, kept.outcomes)
 
 
 def _submission(
