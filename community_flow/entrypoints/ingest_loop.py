@@ -90,6 +90,7 @@ class ReportsDesk:
 
     def replies(self, asked: Sequence[Asked]) -> list[Reply]:
         """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
+        self.ingest.lanes.live()
         prepared = self._prepared(asked)
         kept = iter(self.ingest.keep([each for each in prepared if isinstance(each, Ready)]))
         return [

@@ -7,8 +7,10 @@ every thread, and a guard's scan waits behind bodies of a thousand reports.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from community_flow.domain.errors import Busy
@@ -19,6 +21,12 @@ LARGE_BYTES = 8_192
 LARGE_AT_ONCE, LARGE_INSIDE = 2, 48
 """One is decoded while the other is written; more at once only takes the interpreter from live reports. The others wait
 inside, up to so many."""
+
+LIVE_S = 2.0
+"""So long after a small body somebody is taken to be reporting live."""
+RESTS, LONGEST_REST_S = 4, 0.5
+"""While somebody is, the place of a large body stays empty after it for so many times as long as the body took: however
+fast a flood could be taken in, nine of ten live reports meet none of it."""
 
 MOST = 100
 """Bodies in the process at once. The server has more threads than that, so pages and probes find one."""
@@ -31,10 +39,12 @@ def full() -> Busy:
 class Lanes:
     """Who may take part of one process's time now."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[float], None] = time.sleep) -> None:
+        self._pause = pause
         self._lock = threading.Lock()
         self._large = threading.Semaphore(LARGE_AT_ONCE)
         self._inside = self._large_inside = 0
+        self._live_s = -math.inf
 
     @contextmanager
     def enter(self, size: int) -> Iterator[None]:
@@ -43,14 +53,26 @@ class Lanes:
         self._count(large)
         try:
             if not large:
+                self.live()
                 yield
                 return
             with self._large:
+                begun_s = time.monotonic()
                 yield
+                self._rest(time.monotonic() - begun_s)
         finally:
             with self._lock:
                 self._inside -= 1
                 self._large_inside -= large
+
+    def live(self) -> None:
+        """Somebody at a gate is reporting."""
+        self._live_s = time.monotonic()
+
+    def _rest(self, took_s: float) -> None:
+        """The device hears its answer after the rest, so it cannot send faster than it is wanted to."""
+        if time.monotonic() - self._live_s < LIVE_S:
+            self._pause(min(LONGEST_REST_S, RESTS * took_s))
 
     def _count(self, large: bool) -> None:
         with self._lock:

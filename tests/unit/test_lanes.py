@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from community_flow.domain.errors import Busy
-from community_flow.services.lanes import LARGE_AT_ONCE, LARGE_BYTES, LARGE_INSIDE, MOST, Lanes
+from community_flow.services.lanes import LARGE_AT_ONCE, LARGE_BYTES, LARGE_INSIDE, LONGEST_REST_S, MOST, RESTS, Lanes
 from tests.services import wait_until
 
 LIVE, FLOOD = 300, LARGE_BYTES + 1
@@ -52,6 +52,23 @@ def test_a_flood_never_takes_the_room_of_live_reports() -> None:
         with pytest.raises(Busy, match="keep your reports"):
             inside.enter_context(lanes.enter(LIVE))
     leave.set()
+
+
+def test_a_place_stays_empty_after_a_large_body_only_while_somebody_reports_live() -> None:
+    rests: list[float] = []
+    lanes = Lanes(rests.append)
+
+    def large() -> None:
+        with lanes.enter(FLOOD):
+            threading.Event().wait(0.01)
+
+    large()
+    assert rests == []
+    with lanes.enter(LIVE):
+        pass
+    large()
+    assert len(rests) == 1
+    assert 0.01 * RESTS <= rests[0] <= LONGEST_REST_S
 
 
 def test_whoever_leaves_makes_room_even_when_it_failed() -> None:
