@@ -329,10 +329,10 @@ class FoldWorker:
     """A thread that folds what ingest marks, within about a tenth of a second."""
 
     def __init__(
-        self, flow: Flow, signals: Signals, pause_s: float = 0.5, crowded: Callable[[], bool] = lambda: False
+        self, flow: Flow, signals: Signals, pause_s: float = 0.5, rests: Callable[[], int] = lambda: 0
     ) -> None:
-        """``crowded`` says whether others waited for the writer while a slice was written."""
-        self.flow, self.signals, self.pause_s, self.crowded = flow, signals, pause_s, crowded
+        """``rests`` says how many times as long as a slice took others are to be left alone after it."""
+        self.flow, self.signals, self.pause_s, self.rests = flow, signals, pause_s, rests
         self.aside = Aside()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -368,8 +368,7 @@ class FoldWorker:
 
     def _rest(self, took_s: float) -> None:
         """In a flood turns hardly end, so there the same holds between slices."""
-        if self.crowded():
-            self._ending.wait(min(LONGEST_REST_S, 2 * took_s))
+        self._ending.wait(min(LONGEST_REST_S, self.rests() * took_s))
 
     def _turn(self) -> int:
         """The number of slices that were folded."""

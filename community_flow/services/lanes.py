@@ -26,7 +26,7 @@ LIVE_S = 2.0
 """So long after a small body somebody is taken to be reporting live."""
 RESTS, LONGEST_REST_S = 4, 0.5
 """While somebody is, the place of a large body stays empty after it for so many times as long as the body took: however
-fast a flood could be taken in, nine of ten live reports meet none of it."""
+fast a flood could be taken in, most live reports meet none of it."""
 
 MOST = 100
 """Bodies in the process at once. The server has more threads than that, so pages and probes find one."""
@@ -68,6 +68,10 @@ class Lanes:
     def live(self) -> None:
         """Somebody at a gate is reporting."""
         self._live_s = time.monotonic()
+
+    def flooded(self) -> bool:
+        """Whether collected bodies come in while somebody reports live."""
+        return self._large_inside > 0 and time.monotonic() - self._live_s < LIVE_S
 
     def _rest(self, took_s: float) -> None:
         """The device hears its answer after the rest, so it cannot send faster than it is wanted to."""

@@ -10,7 +10,7 @@ from flask import Flask
 from community_flow.domain.marks import Mark
 from community_flow.ports import Transaction
 from community_flow.ports.flow import FoldQueue, Kin
-from community_flow.services.flow import Flow, FoldWorker
+from community_flow.services.flow import RESTS, Flow, FoldWorker
 from community_flow.services.footfall import Footfall
 from community_flow.services.passages import Passages
 from community_flow.services.pseudonyms import Pseudonyms
@@ -69,4 +69,15 @@ def wire(core: Core, app: Flask) -> None:
     parts = flow_parts(core)
     app.register_blueprint(passages.blueprint(parts.passages))
     if core.settings.fold or core.db.is_sqlite:  # on SQLite nobody else could
-        core.background.append(FoldWorker(parts.flow, core.signals, crowded=core.db.crowded).start)
+        core.background.append(FoldWorker(parts.flow, core.signals, rests=lambda: _rests(core)).start)
+
+
+def _rests(core: Core) -> int:
+    """After a slice of a flood: most while it still comes in, which takes time enough; some where others had to wait
+    for the writer."""
+    from community_flow.wiring.ingest import ingest_parts
+
+    waited = core.db.crowded()
+    if ingest_parts(core).ingest.lanes.flooded():
+        return RESTS
+    return 2 if waited else 0

@@ -71,6 +71,16 @@ def test_a_place_stays_empty_after_a_large_body_only_while_somebody_reports_live
     assert 0.01 * RESTS <= rests[0] <= LONGEST_REST_S
 
 
+def test_a_flood_is_one_only_beside_somebody_who_reports_live() -> None:
+    lanes = Lanes()
+    with lanes.enter(FLOOD):
+        assert not lanes.flooded()
+        with lanes.enter(LIVE):
+            pass
+        assert lanes.flooded()
+    assert not lanes.flooded()
+
+
 def test_whoever_leaves_makes_room_even_when_it_failed() -> None:
     lanes = Lanes()
     for size in (LIVE, FLOOD) * MOST:
