@@ -108,8 +108,8 @@ class MemoryFoldStore:
     def put(self, tx: None, community: str, marks: Iterable[Mark]) -> None:
         self.marks += marks
 
-    def length(self, tx: None, community: str) -> int:
-        return len(self.marks)
+    def exceeds(self, tx: None, community: str, marks: int) -> bool:
+        return len(self.marks) > marks
 
     # --- reports -----------
 

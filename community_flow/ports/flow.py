@@ -170,7 +170,9 @@ class FoldQueue(Protocol):
 
     def put(self, tx: Transaction, community: str, marks: Iterable[Mark]) -> None: ...
 
-    def length(self, tx: Transaction, community: str) -> int: ...
+    def exceeds(self, tx: Transaction, community: str, marks: int) -> bool:
+        """Whether more than so many marks wait."""
+        ...
 
 
 class FoldReports(Protocol):

@@ -165,7 +165,7 @@ class Flow:
         for _ in range(LOOKS):
             with self.db.read() as tx:
                 self.bulk.freeze(tx)
-                if not self.queue.length(tx, community):
+                if not self.queue.exceeds(tx, community, 0):
                     return self._bulk.differing(tx, community, self.rules(tx, community))
             time.sleep(LOOK_AGAIN_S)
         try:
@@ -224,7 +224,7 @@ class Flow:
         changed.removed, changed.added = self._people.refold(tx, community, rules, people)
         self.rows.replace(tx, community, changed.removed, changed.added)
         rows = [*changed.removed.passages, *changed.added.passages]
-        if people and self.queue.length(tx, community) > FLOOD_MARKS:
+        if people and self.queue.exceeds(tx, community, FLOOD_MARKS):
             self.queue.put(tx, community, _gate_marks(rows))
             rows, changed.waits = [], True
         for row in rows:

@@ -83,9 +83,10 @@ class Review:
 
     def examine(self, community: str, from_ms: int) -> int:
         """Derive the exact anomalies again whose time may touch ``from_ms`` or later; gives how many are new."""
-        with self.db.write() as tx:
+        with self.db.read() as tx:  # looking takes long enough for somebody at a gate to notice: nobody waits for it
             journal = self.registry.journal(tx, community)
             found = list(self._exact(tx, journal, from_ms - REPEATED_WITHIN_MS))
+        with self.db.write() as tx:
             self._tell(tx, found)
             return self.store.replace(tx, community, EXACT, from_ms - REPEATED_WITHIN_MS, found, self.clock.now_ms())
 

@@ -9,7 +9,7 @@ from functools import partial
 from flask import Flask
 
 from community_flow.adapters.prometheus import PrometheusMeter
-from community_flow.adapters.sql.group_commit import GroupCommit
+from community_flow.adapters.sql.group_commit import GroupCommit, LiveAndLate
 from community_flow.adapters.sql.queries_device_configs import SqlConfigs
 from community_flow.adapters.sql.queries_device_requests import SqlRequests
 from community_flow.adapters.sql.queries_device_sums import SqlDeviceSums
@@ -63,7 +63,7 @@ class IngestParts:
     meter: PrometheusMeter
     once: Once
     letting_go: LettingGo
-    commits: GroupCommit
+    commits: LiveAndLate
     settings: DeviceSettings
     requests: DeviceRequests
     pictures: DevicePictures
@@ -82,7 +82,7 @@ def _build_ingest(core: Core) -> IngestParts:
     traffic, keys = core.traffic, IngestKeys(core.keys)
     store = SqlReports(keys.seal)
     trust = Trust(core.db, store, core.registry, core.keys, horizon_of(core), core.clock)
-    commits = GroupCommit(core.db, store, traffic.meter, partial(_wake, core.signals))
+    commits = _commits(core, store)
     committer = TrayGuard(commits, _open_of(core), traffic.meter, core.clock)
     ingest = Ingest(
         core.db, trust, Labelling(CommunityKeys(core.keys), keys.private), store, committer,
@@ -106,6 +106,14 @@ def _build_ingest(core: Core) -> IngestParts:
         ingest, devices, trust, tray, keys, traffic.meter, traffic.once, letting_go, commits, settings, requests,
         pictures, sums,
     )  # fmt: skip
+
+
+def _commits(core: Core, store: SqlReports) -> LiveAndLate:
+    def groups() -> GroupCommit:
+        return GroupCommit(core.db.line(), store, core.traffic.meter, partial(_wake, core.signals))
+
+    live = groups()
+    return LiveAndLate(live, live if core.db.is_sqlite else groups())
 
 
 def _open_of(core: Core) -> Callable[[str, int], int]:

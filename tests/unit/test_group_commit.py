@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from community_flow.adapters.sql.group_commit import MOST_REPORTS, SMALL, GroupCommit
+from community_flow.adapters.sql.group_commit import MOST_REPORTS, SMALL, GroupCommit, LiveAndLate
 from community_flow.adapters.sql.keeping import Known
 from community_flow.domain.reports import Outcome
 from community_flow.ports.ingest import DeviceNews, Kept, SilentMeter, StoreAway, Submission
@@ -27,7 +27,7 @@ class FakeStore:
         self.errors: dict[str, Exception] = {}
 
     @contextmanager
-    def write_directly(self) -> Iterator[None]:
+    def write(self) -> Iterator[None]:
         yield None
 
     def keep(self, tx: Any, submissions: Sequence[Submission], *, careful: bool) -> list[Kept]:
@@ -48,6 +48,7 @@ class Crowd:
         self.told: list[int] = []
         store: Any = self.store
         self.commits = GroupCommit(store, store, SilentMeter(), lambda sent, _: self.told.append(len(sent)))
+        self.commit = self.commits.commit
         self.heard: dict[str, Kept | Exception] = {}
         self.threads: list[threading.Thread] = []
 
@@ -63,7 +64,7 @@ class Crowd:
     def _commit(self, device: str, size: int) -> None:
         entries: Any = [None] * size
         try:
-            (self.heard[device],) = self.commits.commit(
+            (self.heard[device],) = self.commit(
                 [Submission(device, "garden", 0, entries, DeviceNews(), lambda form, kept: False)]
             )
         except Exception as error:  # noqa: BLE001 - whatever it was is what the test looks at
@@ -131,6 +132,19 @@ def test_after_a_report_that_was_there_already_groups_are_written_carefully() ->
         crowd._commit(name, 1)
     assert crowd.store.careful == [False, False, True, True]
     assert isinstance(crowd.heard["again"], Kept)
+
+
+def test_live_bodies_do_not_wait_for_late_ones_where_two_can_write() -> None:
+    live, late = Crowd(), Crowd()
+    both = LiveAndLate(live.commits, late.commits)
+    live.commit = late.commit = both.commit
+    live.store.gate.set()
+    late.send("flood", SMALL + 1)
+    live._commit("guard", 1)
+    assert isinstance(live.heard["guard"], Kept)
+    assert "flood" not in late.heard
+    late.go()
+    assert late.store.groups == [["flood"]]
 
 
 def test_how_long_the_oldest_waits_is_known() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from community_flow.adapters.sql.away import StoreGone
 from community_flow.adapters.sql.keeping import Known
-from community_flow.adapters.sql.store import SqlDatabase
+from community_flow.adapters.sql.line import Line
 from community_flow.domain.errors import FlowError
 from community_flow.ports.ingest import Kept, Meter, ReportStore, StoreAway, Submission
 
@@ -54,6 +54,10 @@ class _Body:
         return away
 
 
+def _is_large(reports: int, bodies: int) -> bool:
+    return reports > SMALL * bodies
+
+
 class _Waiting:
     """One thread in the queue, with one body or several. ``turn`` is a lock that is held until its owner has something
     to do."""
@@ -70,7 +74,7 @@ class _Waiting:
 
     @property
     def is_large(self) -> bool:
-        return self.size > SMALL * len(self.bodies)
+        return _is_large(self.size, len(self.bodies))
 
 
 class GroupCommit:
@@ -78,13 +82,13 @@ class GroupCommit:
 
     def __init__(
         self,
-        db: SqlDatabase,
+        line: Line,
         reports: ReportStore,
         meter: Meter,
         after: Callable[[Sequence[Submission], Sequence[Kept]], None],
     ) -> None:
         """``after`` is called once for each group that is on disk, before its requests are answered."""
-        self.db, self.reports, self.meter, self.after = db, reports, meter, after
+        self.line, self.reports, self.meter, self.after = line, reports, meter, after
         self._queue: list[_Waiting] = []
         self._lock = threading.Lock()
         self._led = False
@@ -191,16 +195,16 @@ class GroupCommit:
                 # not, the careful way finds out.
                 pass
         self.careful_groups = max(0, self.careful_groups - 1)
-        with self.db.write_directly() as tx:
+        with self.line.write() as tx:
             return self.reports.keep(tx, submissions, careful=True)
 
     def _keep_quickly(self, submissions: Sequence[Submission]) -> list[Kept]:
-        if not self.db.is_sqlite:
-            with self.db.write_at_once() as line:
-                kept = self.reports.keep_at_once(line, submissions)
+        if not self.line.is_sqlite:
+            with self.line.write_at_once() as driver:
+                kept = self.reports.keep_at_once(driver, submissions)
             if kept is not None:
                 return kept
-        with self.db.write_directly() as tx:
+        with self.line.write() as tx:
             return self.reports.keep(tx, submissions, careful=False)
 
     def _fail(self, bodies: Sequence[_Body], error: Exception) -> None:
@@ -211,3 +215,19 @@ class GroupCommit:
             return
         for each in bodies:
             self._write([each])
+
+
+class LiveAndLate:
+    """Two kinds of groups, beside each other where the store lets two write: then nobody at a gate waits until a
+    thousand reports that were kept back for hours are written."""
+
+    def __init__(self, live: GroupCommit, late: GroupCommit) -> None:
+        """Both are the same where only one can write."""
+        self.live, self.late = live, late
+
+    def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
+        size = sum(len(each.entries) for each in submissions)
+        return (self.late if _is_large(size, len(submissions)) else self.live).commit(submissions)
+
+    def waiting_s(self) -> float:
+        return max(self.live.waiting_s(), self.late.waiting_s())

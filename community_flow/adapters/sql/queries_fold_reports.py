@@ -6,14 +6,28 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+)
 
 from community_flow.adapters.sql.asking import Asking, for_each, in_passing, matching
 from community_flow.adapters.sql.prepared import Row, prepared, value
-from community_flow.adapters.sql.tables_flow import dirty, voids
+from community_flow.adapters.sql.tables_flow import OF_JOURNAL, dirty, voids
 from community_flow.adapters.sql.tables_ingest import reports
 from community_flow.domain.conflicts import RELAY_MS, TOKEN_EPOCH_MS, Shown
-from community_flow.domain.marks import GATE, JOURNAL, Mark, credential, report_subject, scan_subject
+from community_flow.domain.marks import GATE, Mark, credential, report_subject, scan_subject
 from community_flow.domain.passages import Scan, Triple, key_at, report_key
 from community_flow.ports.flow import Census, CountRow, Kin, Named, Replacement, Side, SideSpan, Stretch
 
@@ -40,12 +54,24 @@ def scan(row: Sequence[Any]) -> Scan:
 
 
 _HERE = d.community == value("community")
-_WAITING = select(d.subject).where(_HERE).order_by(d.id).limit(value("most"))
+# In the order of their ids: by an index on the community, all that waits would be read and sorted for each slice.
+_WAITING = select(d.subject).where(in_passing(d.community, value("community"))).order_by(d.id).limit(value("most"))
+_JOURNAL_WAITING = select(d.subject).where(_HERE, text(OF_JOURNAL)).order_by(d.id).limit(value("most"))
+
+
+def _each_community() -> Select[Any]:
+    """From one community to the next by the index: what waits of each may be a flood."""
+    each = select(func.min(d.community).label("community")).cte("each", recursive=True)
+    following = select(func.min(d.community)).where(d.community > each.c.community).scalar_subquery()
+    each = each.union_all(select(following).where(each.c.community.is_not(None)))
+    return select(each.c.community).where(each.c.community.is_not(None))
+
+
 # A slice looks for a few rows by an index, however small or unknown the tables are.
 _BY_INDEX = (func.set_config(f"enable_{way}", "off", True) for way in ("seqscan", "hashjoin", "mergejoin"))
 _LOCK = prepared(select(func.pg_try_advisory_xact_lock(func.hashtextextended(value("key", type_=Text), 0)), *_BY_INDEX))
-_COMMUNITIES = prepared(select(d.community).distinct().order_by(d.community))
-_OF_JOURNAL = prepared(_WAITING.where(d.subject.startswith(JOURNAL)))
+_COMMUNITIES = prepared(_each_community())
+_OF_JOURNAL = prepared(_JOURNAL_WAITING)
 _OF_ALL = prepared(_WAITING)
 _MARK = (d.subject, d.lo, d.hi, d.cause)
 _TAKE = Asking(
@@ -55,17 +81,22 @@ _TAKE = Asking(
         .returning(*_MARK)
     )
 )
-_MANY = Asking(
+_CROWDED = Asking(
     lambda asked: select(
         asked.c.name,
-        select(func.count()).where(_HERE, d.subject == asked.c.name).correlate(asked).scalar_subquery(),
+        select(literal(1))
+        .where(_HERE, d.subject == asked.c.name)
+        .limit(1)
+        .offset(MOST_SIDE_MARKS)
+        .correlate(asked)
+        .scalar_subquery(),
     )
 )
 _OF_SIDE = and_(_HERE, d.subject == value("side"))
 _FIRST_OF_SIDE = select(d.id).where(_OF_SIDE).order_by(d.lo).limit(MOST_SIDE_MARKS)
 _TAKE_SIDE = prepared(delete(dirty).where(_OF_SIDE, d.id.in_(_FIRST_OF_SIDE)).returning(*_MARK))
 _PUT = prepared(insert(dirty).values({name: value(name) for name in ("community", "subject", "lo", "hi", "cause")}))
-_LENGTH = prepared(select(func.count()).select_from(dirty).where(_HERE))
+_ONE_MORE = prepared(select(literal(1)).where(_HERE).limit(1).offset(value("marks")))
 
 
 class SqlFoldQueue:
@@ -98,8 +129,8 @@ class SqlFoldQueue:
 
     def _crowded(self, tx: Connection, community: str, sides: Sequence[str]) -> set[str]:
         """Gates and directions with more marks than one slice should take."""
-        rows = _MANY.rows(tx, ({"name": side} for side in sides), community=community)
-        return {side for side, count in rows if count > MOST_SIDE_MARKS}
+        rows = _CROWDED.rows(tx, ({"name": side} for side in sides), community=community)
+        return {side for side, one_more in rows if one_more}
 
     def _earliest(self, tx: Connection, community: str, side: str) -> list[Mark]:
         return [Mark(*row) for row in _TAKE_SIDE.rows(tx, community=community, side=side)]
@@ -108,7 +139,8 @@ class SqlFoldQueue:
         asked = {"community": community, "most": 4 * subjects}
         if without:
             left = _WAITING.where(d.subject.not_in(without))
-            names = list(tx.execute(left.where(d.subject.startswith(JOURNAL)), asked)) or list(tx.execute(left, asked))
+            of_journal = _JOURNAL_WAITING.where(d.subject.not_in(without))
+            names = list(tx.execute(of_journal, asked)) or list(tx.execute(left, asked))
         else:
             names = _OF_JOURNAL.rows(tx, **asked) or _OF_ALL.rows(tx, **asked)
         first = list(dict.fromkeys(name for (name,) in names))[:subjects]
@@ -122,8 +154,8 @@ class SqlFoldQueue:
         ]
         _PUT.many(tx, rows)
 
-    def length(self, tx: Connection, community: str) -> int:
-        return int(_LENGTH.scalar(tx, community=community))
+    def exceeds(self, tx: Connection, community: str, marks: int) -> bool:
+        return bool(_ONE_MORE.rows(tx, community=community, marks=marks))
 
 
 def _widen(taken: dict[str, Mark], mark: Mark) -> None:

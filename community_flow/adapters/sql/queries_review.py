@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.store import upsert
@@ -123,17 +123,20 @@ class SqlReview:
         self, tx: Connection, community: str, kinds: Sequence[str], from_ms: int, found: Sequence[Anomaly], now_ms: int
     ) -> int:
         mine = and_(anomalies.c.community == community, anomalies.c.kind.in_(kinds), anomalies.c.to_ms >= from_ms)
-        known = {row.id: row.state for row in tx.execute(select(anomalies.c.id, anomalies.c.state).where(mine))}
+        known = _known(tx, mine)
         derived = {each.id: each for each in found}
-        known |= _states(tx, [name for name in derived if name not in known])
+        unseen = [name for name in derived if name not in known]
+        for start in range(0, len(unseen), CHUNK):
+            known |= _known(tx, anomalies.c.id.in_(unseen[start : start + CHUNK]))
         decided = _decided(tx, community, [each for each in found if each.id not in known])
         _withdraw(tx, [name for name in known if name not in derived])
-        rows = [_row(each, now_ms, _state(known.get(each.id), each.id in decided)) for each in derived.values()]
-        new = [row for row in rows if row["id"] not in known]
-        old = [{k: v for k, v in row.items() if k != "found_ms"} for row in rows if row["id"] in known]
+        rows = [_row(each, _state(known.get(each.id), each.id in decided)) for each in derived.values()]
+        new = [{**row, "found_ms": now_ms} for row in rows if row["id"] not in known]
         upsert(tx, anomalies, new, ("id",))
-        for row in old:
-            tx.execute(update(anomalies).where(anomalies.c.id == row["id"]).values(row))
+        # Most are as they were: whoever reports waits while they are written.
+        for row in rows:
+            if row["id"] in known and row != known[row["id"]]:
+                tx.execute(update(anomalies).where(anomalies.c.id == row["id"]).values(row))
         return len(new) - len(decided)
 
     def cards(
@@ -174,20 +177,17 @@ def _passed(tx: Connection, query: Select[Any]) -> list[Passed]:
     return [Passed(row.subject, row.person, row.gate, row.direction, row.at_ms, id_triple(row.id)) for row in rows]
 
 
-def _state(before: str | None, decided: bool) -> str:
+def _state(before: Mapping[str, Any] | None, decided: bool) -> str:
     # Withdrawn comes back as decided: somebody has said what it was already.
-    if before in ("decided", "withdrawn") or decided:
+    if decided or (before is not None and before["state"] in ("decided", "withdrawn")):
         return "decided"
     return "open"
 
 
-def _states(tx: Connection, names: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for start in range(0, len(names), CHUNK):
-        some = names[start : start + CHUNK]
-        rows = tx.execute(select(anomalies.c.id, anomalies.c.state).where(anomalies.c.id.in_(some)))
-        found.update({row.id: row.state for row in rows})
-    return found
+def _known(tx: Connection, which: ColumnElement[bool]) -> dict[str, dict[str, Any]]:
+    """Rows by id, without when they were found: that stays."""
+    columns = [column for column in anomalies.c if column.name != "found_ms"]
+    return {row.id: dict(row._mapping) for row in tx.execute(select(*columns).where(which))}
 
 
 def _decided(tx: Connection, community: str, new: Sequence[Anomaly]) -> set[str]:
@@ -221,8 +221,9 @@ def _last_verdicts(tx: Connection, names: Sequence[str]) -> dict[str, Verdict]:
     }  # fmt: skip
 
 
-def _row(each: Anomaly, now_ms: int, state: str) -> dict[str, Any]:
-    return {**msgspec.to_builtins(each), "found_ms": now_ms, "state": state}
+def _row(each: Anomaly, state: str) -> dict[str, Any]:
+    """A row as it is read back, without when it was found."""
+    return {**msgspec.json.decode(msgspec.json.encode(each)), "state": state}
 
 
 def _card(row: Row[Any], verdict: Verdict | None) -> Card:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -18,9 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from community_flow.adapters.sql import asking
 from community_flow.adapters.sql.away import StoreGone, told
-from community_flow.adapters.sql.driver import Driver
 from community_flow.adapters.sql.heartbeat import Heartbeat
 from community_flow.adapters.sql.in_turn import InTurn
+from community_flow.adapters.sql.line import Line
 
 Row = dict[str, Any]
 
@@ -37,9 +35,7 @@ class SqlDatabase:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = InTurn()
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql(pool_size)
-        self._line = threading.Lock()
-        self._kept_open: Any = None
-        self._at_once: Any = None
+        self._lines: list[Line] = []
         self.heartbeat = None if self.is_sqlite else Heartbeat(self.engine)
 
     def _sqlite(self) -> Engine:
@@ -94,46 +90,12 @@ class SqlDatabase:
                 raise
             connection.commit()
 
-    @contextmanager
-    def write_directly(self) -> Iterator[Driver]:
-        """`write` on a connection that stays open, without SQLAlchemy: for the one writer whose every microsecond
-        shows. A connection that cannot even roll back is not used again."""
-        with self._writer if self.is_sqlite else self._line, self._told():
-            if self._kept_open is None:
-                self._kept_open = self.engine.raw_connection()
-            try:
-                driver = Driver(self._kept_open.cursor(), self.is_sqlite)
-                if self.is_sqlite:
-                    driver.cursor.execute("BEGIN IMMEDIATE")
-                yield driver
-                self._kept_open.driver_connection.commit()
-            except BaseException:
-                self._drop_open()
-                raise
-
-    @contextmanager
-    def write_at_once(self) -> Iterator[Driver]:
-        """PostgreSQL: a line on which each statement is a transaction of its own, committed when it returns."""
-        with self._line, self._told():
-            if self._at_once is None:
-                self._at_once = self.engine.raw_connection()
-                self._at_once.driver_connection.autocommit = True
-            try:
-                yield Driver(self._at_once.cursor(), self.is_sqlite)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                self._at_once, broken = None, self._at_once
-                broken.invalidate()
-                raise
-
-    def _drop_open(self) -> None:
-        connection, self._kept_open = self._kept_open, None
-        try:
-            # Closing alone does not end the transaction while a cursor lives: the file would stay locked.
-            connection.driver_connection.rollback()
-        except (sqlite3.Error, psycopg.Error):
-            connection.invalidate()
-        else:
-            connection.close()
+    def line(self) -> Line:
+        """A connection of its own for a writer. On PostgreSQL lines write beside one another; on SQLite they queue with
+        everybody else who writes."""
+        line = Line(self.engine, self._writer if self.is_sqlite else threading.Lock(), self._told)
+        self._lines.append(line)
+        return line
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -156,11 +118,8 @@ class SqlDatabase:
         return None
 
     def close(self) -> None:
-        if self._kept_open is not None:
-            self._drop_open()
-        if self._at_once is not None:
-            self._at_once.invalidate()  # nobody else may get a connection that commits by itself
-            self._at_once = None
+        for line in self._lines:
+            line.close()
         self.engine.dispose()
 
 

@@ -1,0 +1,23 @@
+"""The journal's marks are found among a flood of others."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+OF_JOURNAL = sa.text("subject LIKE 'journal:%'")
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_dirty_journal", "dirty", ["community", "id"], sqlite_where=OF_JOURNAL, postgresql_where=OF_JOURNAL
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_dirty_journal", "dirty")

@@ -1,0 +1,106 @@
+"""What waits for the fold is found as quickly in a flood as on a quiet day."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue
+from community_flow.domain.marks import Mark, count_subject, journal_subject
+from community_flow.domain.passages import key_at
+from community_flow.settings import Settings
+from community_flow.wiring.core import Core
+from tests.conftest import prepared
+from tests.fakes_flow import MORNING_MS
+
+QUEUE = SqlFoldQueue()
+SUBJECTS = 8
+
+
+def mark(subject: str, at_ms: int = MORNING_MS) -> Mark:
+    return Mark(subject, key_at(at_ms), key_at(at_ms), "test")
+
+
+def person(number: int) -> str:
+    return f"p_{number:05d}"
+
+
+def put(core: Core, community: str, *marks: Mark) -> None:
+    with core.db.write() as tx:
+        QUEUE.put(tx, community, marks)
+
+
+def taken(core: Core, community: str = "garden", subjects: int = SUBJECTS) -> list[str]:
+    with core.db.write() as tx:
+        return [each.subject for each in QUEUE.take(tx, community, subjects, lambda subject: frozenset({subject}))]
+
+
+def test_each_community_with_something_waiting_is_named_once(core: Core) -> None:
+    with core.db.read() as tx:
+        assert QUEUE.waiting(tx) == []
+    for community in ("plaza", "garden", "harbour"):
+        put(core, community, *map(mark, map(person, range(50))))
+    with core.db.read() as tx:
+        assert QUEUE.waiting(tx) == ["garden", "harbour", "plaza"]
+
+
+def test_whether_more_wait_than_a_number_is_known_of_one_community(core: Core) -> None:
+    put(core, "garden", *map(mark, map(person, range(3))))
+    put(core, "plaza", *map(mark, map(person, range(30))))
+    with core.db.read() as tx:
+        assert [QUEUE.exceeds(tx, "garden", count) for count in (0, 2, 3, 20)] == [True, True, False, False]
+        assert not QUEUE.exceeds(tx, "harbour", 0)
+
+
+def test_the_oldest_marks_of_the_community_are_taken_and_all_of_their_subjects(core: Core) -> None:
+    put(core, "plaza", *map(mark, map(person, range(100, 200))))
+    put(core, "garden", *map(mark, map(person, range(20))), mark(person(0), MORNING_MS + 1))
+    assert sorted(taken(core)) == [person(each) for each in range(SUBJECTS)]
+    assert sorted(taken(core, subjects=100)) == [person(each) for each in range(SUBJECTS, 20)]
+    assert len(taken(core, "plaza", 100)) == 100
+
+
+def test_what_the_journal_says_goes_before_a_flood(core: Core) -> None:
+    change = journal_subject("gate", "east")
+    put(core, "garden", *map(mark, map(person, range(500))), mark(change))
+    assert taken(core) == [change]
+    assert change not in taken(core)
+
+
+def test_of_a_crowded_gate_the_earliest_marks_are_taken(core: Core) -> None:
+    side = count_subject("east", "in")
+    put(core, "garden", *(mark(side, MORNING_MS + each) for each in reversed(range(300))))
+    with core.db.write() as tx:
+        first = QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))
+    assert sorted(each.lo for each in first) == [key_at(MORNING_MS + each) for each in range(200)]
+    assert len(taken(core)) == 100
+    assert taken(core) == []
+
+
+def steps(core: Core) -> int:
+    """What SQLite's machine does for one look into the queue, in hundreds of its steps; nothing is taken."""
+    found = 0
+
+    def step() -> None:
+        nonlocal found
+        found += 1
+
+    with core.db.write() as tx:
+        connection = tx.connection.driver_connection
+        assert connection is not None
+        connection.set_progress_handler(step, 100)
+        try:
+            QUEUE.waiting(tx)
+            QUEUE.exceeds(tx, "garden", 300)
+            QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))
+        finally:
+            connection.set_progress_handler(None, 0)
+    return found
+
+
+def test_a_look_costs_the_same_however_much_waits(tmp_path: Path) -> None:
+    core = prepared(Settings(data_dir=tmp_path))  # only SQLite counts its steps
+    put(core, "garden", *map(mark, map(person, range(1_000))))
+    few = steps(core)
+    put(core, "garden", *map(mark, map(person, range(1_000, 30_000))))
+    assert steps(core) < 2 * few
+    core.db.close()
