@@ -1,8 +1,9 @@
-"""`POST /v1/reports` on the server's event loop, for bodies such as somebody at a gate sends.
+"""`POST /v1/reports` on the server's event loop.
 
-The loop reads the request and writes the answer; one thread takes in all bodies that have come by then and keeps them
-with one commit. Larger bodies, and whatever is odd about a request, take the way of `ingest_http`, which answers alike:
-tests/contract/test_ways_in.py holds the two to one another.
+The loop reads the request and writes the answer; one thread takes in all small bodies that have come by then and keeps
+them with one commit, another does the same for what was collected, a few bodies at a time. Very large bodies, and
+whatever is odd about a request, take the way of `ingest_http`, which answers alike: tests/contract/test_ways_in.py
+holds the ways to one another.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ from community_flow.entrypoints.measuring import measured_answer
 from community_flow.entrypoints.request_ids import answering, id_given
 from community_flow.ports.ingest import Meter, Receipt, Trusted
 from community_flow.services.ingest import Ingest, Ready
-from community_flow.services.together import Together
+from community_flow.services.lanes import LARGE_BYTES, LARGE_INSIDE
+from community_flow.services.together import MOST, Together
 from sensors.wire import PATH
 
 _TARGET = PATH.encode()
 
-SMALL_BYTES = 4_096
-"""What somebody at a gate sends."""
+MOST_BYTES = 65_536
+"""Read before the token is looked at, on as many lines as there are, so it cannot be much."""
+
+GROUP_BYTES = 131_072
+"""Some thousand collected reports are kept at a time: live ones may wait for them."""
 
 _NAMES = {
     b"authorization": "HTTP_AUTHORIZATION",
@@ -40,10 +45,12 @@ _NAMES = {
 
 
 class Asked(NamedTuple):
-    """A request whose body has arrived; ``environ`` as WSGI has it, with what is looked at."""
+    """A request whose body has arrived; ``environ`` as WSGI has it, with what is looked at. ``size`` is in bytes when
+    unpacked, as far as the body says."""
 
     environ: dict[str, Any]
     body: bytes
+    size: int
 
 
 class Ticket(NamedTuple):
@@ -61,7 +68,10 @@ class ReportsDesk:
 
     def __init__(self, ingest: Ingest, meter: Meter) -> None:
         self.ingest, self.meter = ingest, meter
-        self.together: Together[Asked, Ticket, Reply] = Together(self.replies, self._deliver)
+        self.together: Together[Asked, Ticket, Reply] = Together(self.live_replies, self._deliver)
+        self.collected: Together[Asked, Ticket, Reply] = Together(
+            self.late_replies, self._deliver, _weight, LARGE_INSIDE
+        )
 
     def takes(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, Any] | None:
         """The request as WSGI has it, or None when it is not for this desk. Header names are in lower case."""
@@ -69,15 +79,16 @@ class ReportsDesk:
             return None
         environ = _environ(headers)
         length = environ.get("CONTENT_LENGTH", "")
-        small = len(length) <= len(str(SMALL_BYTES)) and length.isdecimal() and int(length) <= SMALL_BYTES
-        return environ if small else None
+        fits = len(length) <= len(str(MOST_BYTES)) and length.isdecimal() and int(length) <= MOST_BYTES
+        return environ if fits else None
 
     def ask(self, taken: dict[str, Any], body: bytes, https: bool, answered: Callable[[bytes, bytes], None]) -> None:
         """Take in the body of what `takes` gave; ``answered`` is told head and body of the answer later, on the loop
         that this is called on."""
         ticket = Ticket(asyncio.get_running_loop(), taken, https, time.perf_counter(), answered)
+        asked = Asked(taken, body, _size(taken, body))
         try:
-            self.together.put(Asked(taken, body), ticket)
+            (self.collected if asked.size > LARGE_BYTES else self.together).put(asked, ticket)
         except Busy as error:
             self._tell(ticket, error)
 
@@ -88,9 +99,16 @@ class ReportsDesk:
         length_and_id = [("Content-Length", str(len(reply.body))), *id_given(ticket.environ)]
         ticket.answered(head + _lines(length_and_id), reply.body)
 
+    def live_replies(self, asked: Sequence[Asked]) -> list[Reply]:
+        self.ingest.lanes.live()
+        return self.replies(asked)
+
+    def late_replies(self, asked: Sequence[Asked]) -> list[Reply]:
+        with self.ingest.lanes.enter(sum(each.size for each in asked)):
+            return self.replies(asked)
+
     def replies(self, asked: Sequence[Asked]) -> list[Reply]:
         """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
-        self.ingest.lanes.live()
         prepared = self._prepared(asked)
         kept = iter(self.ingest.keep([each for each in prepared if isinstance(each, Ready)]))
         return [
@@ -138,6 +156,16 @@ def _head(status: int, content_type: str, retry_s: int | None, https: bool) -> b
 
 def _lines(headers: Sequence[tuple[str, str]]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
+
+
+def _size(environ: dict[str, Any], body: bytes) -> int:
+    """A packed body says at its end how large it is unpacked (RFC 1952). Who says it wrongly is only taken for somebody
+    at a gate: unpacking has a bound of its own."""
+    return max(len(body), int.from_bytes(body[-4:], "little")) if environ.get("HTTP_CONTENT_ENCODING") else len(body)
+
+
+def _weight(asked: Asked) -> float:
+    return MOST * asked.size / GROUP_BYTES
 
 
 def _reply(asked: Asked, found: Receipt | Exception) -> Reply:

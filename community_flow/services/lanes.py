@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from community_flow.domain.errors import Busy
 
-LARGE_BYTES = 8_192
+LARGE_BYTES = 4_096
 """A body above this was collected; one report takes a few hundred bytes."""
 
 LARGE_AT_ONCE, LARGE_INSIDE = 2, 48

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from community_flow.services.lanes import full
 
 MOST = 128
-"""Questions that are taken up at a time: the first of them waits for the last."""
+"""Of the weight of questions that are taken up at a time: the first of them waits for the last."""
 
 MOST_WAITING = 1_000
 """A third of a second's work."""
@@ -39,15 +39,17 @@ class Together(Generic[Q, T, A]):
         self,
         work: Callable[[Sequence[Q]], Sequence[A]],
         deliver: Callable[[Sequence[T], Sequence[A | Exception]], None],
+        weight: Callable[[Q], float] = lambda question: 1,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
-        self.work, self.deliver = work, deliver
+        self.work, self.deliver, self.weight, self.most_waiting = work, deliver, weight, most_waiting
         self._queue: SimpleQueue[tuple[Q, T, float]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._since_s: float | None = None
 
     def put(self, question: Q, ticket: T) -> None:
         """Ask; returns at once. Raises Busy when too many are waiting. Called by one thread."""
-        if self._queue.qsize() >= MOST_WAITING:
+        if self._queue.qsize() >= self.most_waiting:
             raise full()
         self._queue.put((question, ticket, time.monotonic()))
         if self._thread is None:
@@ -74,8 +76,10 @@ class Together(Generic[Q, T, A]):
             if self._queue.qsize() + 1 >= several:
                 break
             time.sleep(PAUSE_S)
-        while len(group) < MOST and not self._queue.empty():
+        weight = self.weight(group[0][0])
+        while weight < MOST and not self._queue.empty():
             group.append(self._queue.get())
+            weight += self.weight(group[-1][0])
         return group
 
     def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:

@@ -8,6 +8,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import pytest
@@ -27,6 +28,7 @@ from community_flow.ports.ingest import Committer, Kept, SilentMeter, StoreAway,
 from community_flow.services.device_links import DeviceLinks
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Enrolled
+from community_flow.services.lanes import LARGE_AT_ONCE, LARGE_BYTES, LARGE_INSIDE
 from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
@@ -133,6 +135,9 @@ BODIES: dict[str, list[bytes]] = {
     "other content": [wire.body("b", [count(1)]), wire.body("b", [count(1, n=2)])],
     "for the tray": [wire.body("b", [count(1, gate="west"), '{"boot":7,"seq":2,"at":1,"kind":"teleport"}', count(3)])],
     "held": [wire.body("b", [count(1, at=AT + 3_600_000)])],
+    "collected": [wire.body("b", [count(seq) for seq in range(1, 101)])],
+    "collected and packed": [gzip.compress(wire.body("b", [count(seq) for seq in range(1, 1_001)]))],
+    "very large": [wire.body("b", [count(seq) for seq in range(1, 1_001)])],
     "nothing": [b""],
     "no JSON": [b"{"],
     "no body": [b'{"batch":"b"}'],
@@ -181,6 +186,52 @@ def test_a_revoked_device_and_a_stranger_are_refused_alike(core: Core, ways: lis
         assert answers[0] == answers[1] == answers[2]
         assert answers[0]["status"] == 401
     assert kept(core, made.device) == []
+
+
+def test_what_was_collected_keeps_nobody_at_a_gate_waiting(core: Core, ways: list[Way]) -> None:
+    """Each kind of body on the way for it, while there is no place for large ones."""
+    parts, way = ingest_parts(core), OnTheLoop(core)
+    late, live = (parts.devices.enrol(MANAGER, "garden", "camera", "east") for _ in range(2))
+    plain = BODIES["collected"][0]
+    packed = gzip.compress(wire.body("b", [count(seq) for seq in range(101, 150)]))
+    assert len(packed) < LARGE_BYTES < len(plain)
+
+    def asked(made: Enrolled, body: bytes) -> Any:
+        return asyncio.create_task(way._asked(way._taken(made, body), body))
+
+    async def all_of_them() -> list[Any]:
+        with ExitStack() as taken:
+            for _ in range(LARGE_AT_ONCE):
+                taken.enter_context(parts.ingest.lanes.enter(LARGE_BYTES + 1))
+            collected = [asked(late, body) for body in (plain, packed)]
+            first = json.loads(await asked(live, wire.body("b", [count(1)])))
+            assert not any(each.done() for each in collected)
+        return [first, *map(json.loads, await asyncio.gather(*collected))]
+
+    answers = asyncio.run(all_of_them())
+    assert [len(each["results"]) for each in answers] == [1, 100, 49]
+
+
+def test_more_than_can_wait_of_what_was_collected_is_sent_away(core: Core, ways: list[Way]) -> None:
+    parts, way = ingest_parts(core), OnTheLoop(core)
+    late, live = (parts.devices.enrol(MANAGER, "garden", "camera", "east") for _ in range(2))
+    body = BODIES["collected"][0]
+
+    async def all_of_them() -> list[Any]:
+        with ExitStack() as taken:
+            for _ in range(LARGE_AT_ONCE):
+                taken.enter_context(parts.ingest.lanes.enter(LARGE_BYTES + 1))
+            coming = [asyncio.create_task(way._asked(way._taken(late, body), body)) for _ in range(3 * LARGE_INSIDE)]
+            while not any(each.done() for each in coming):
+                await asyncio.sleep(0.01)
+            await way._asked(way._taken(live, wire.body("b", [count(1)])), wire.body("b", [count(1)]))
+        return [json.loads(each) for each in await asyncio.gather(*coming)]
+
+    answers = asyncio.run(all_of_them())
+    refused = [each for each in answers if each.get("status") == 503]
+    assert LARGE_INSIDE <= len(refused) < 3 * LARGE_INSIDE
+    assert {each["retry_s"] for each in refused} == {1}
+    assert len(kept(core, late.device)) == 100
 
 
 class Full:

@@ -68,6 +68,14 @@ def test_a_group_has_an_end(desk: Desk) -> None:
     assert [len(each) for each in desk.groups] == [1, MOST, 10]
 
 
+def test_heavy_questions_make_small_groups(desk: Desk) -> None:
+    desk.together.weight = lambda number: MOST / 2
+    desk.first(1)
+    desk.ask(2, 3, 4, 5, 6)
+    desk.go(6)
+    assert desk.groups == [[1], [2, 3], [4, 5], [6]]
+
+
 def test_a_question_that_breaks_us_takes_no_other_with_it(desk: Desk) -> None:
     desk.first(1)
     desk.ask(12, 6_666, 14)
