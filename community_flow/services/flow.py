@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 LIVE_SLICE_S = 0.02
 """On SQLite everybody else who writes waits for a slice to end."""
 FLOOD_SLICE_S = 0.5
-LEAST_REST_S, LONGEST_REST_S = 0.05, 0.3
-RESTS = 5
+LEAST_REST_S, LONGEST_REST_S = 0.05, 0.4
+RESTS = 10
 """The rest after a turn, in turns: a turn costs little more for what gathers in a longer rest, and ingest has the
 interpreter meanwhile. Where little comes in the least rest is longer than that anyway."""
 AGAIN_S = 5
