@@ -161,7 +161,8 @@ def _lines(headers: Sequence[tuple[str, str]]) -> bytes:
 def _size(environ: dict[str, Any], body: bytes) -> int:
     """A packed body says at its end how large it is unpacked (RFC 1952). Who says it wrongly is only taken for somebody
     at a gate: unpacking has a bound of its own."""
-    return max(len(body), int.from_bytes(body[-4:], "little")) if environ.get("HTTP_CONTENT_ENCODING") else len(body)
+    packed = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() == "gzip"
+    return max(len(body), int.from_bytes(body[-4:], "little")) if packed else len(body)
 
 
 def _weight(asked: Asked) -> float:
