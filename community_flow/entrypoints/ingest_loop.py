@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from community_flow.domain.errors import Busy, FlowError
 from community_flow.entrypoints.ingest_http import REASONS, body_of, headers_of, token_of
@@ -22,17 +22,19 @@ from community_flow.entrypoints.measuring import measured_answer
 from community_flow.entrypoints.request_ids import answering, id_given
 from community_flow.ports.ingest import Meter, Receipt, Trusted
 from community_flow.services.ingest import Ingest, Ready
-from community_flow.services.lanes import LARGE_BYTES, LARGE_INSIDE
+from community_flow.services.lanes import LARGE_BYTES
 from community_flow.services.together import MOST, Together
 from sensors.wire import PATH
 
 _TARGET = PATH.encode()
 
 MOST_BYTES = 65_536
-"""Read before the token is looked at, on as many lines as there are, so it cannot be much."""
+"""Held until it is whole, on as many lines as there are, so it cannot be much."""
 
 GROUP_BYTES = 131_072
 """Some thousand collected reports are kept at a time: live ones may wait for them."""
+MOST_COLLECTED = 24
+"""While somebody reports live the last of them hears some five seconds later; a device waits for twenty."""
 
 _NAMES = {
     b"authorization": "HTTP_AUTHORIZATION",
@@ -53,6 +55,10 @@ class Asked(NamedTuple):
     size: int
 
 
+Admitted: TypeAlias = tuple[Trusted, bytes]
+"""A device that may send this, and the unpacked body."""
+
+
 class Ticket(NamedTuple):
     """Who is to hear an answer, and where. ``begun_s`` by `time.perf_counter`."""
 
@@ -70,7 +76,7 @@ class ReportsDesk:
         self.ingest, self.meter = ingest, meter
         self.together: Together[Asked, Ticket, Reply] = Together(self.live_replies, self._deliver)
         self.collected: Together[Asked, Ticket, Reply] = Together(
-            self.late_replies, self._deliver, _weight, LARGE_INSIDE
+            self.late_replies, self._deliver, _weight, MOST_COLLECTED
         )
 
     def takes(self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> dict[str, Any] | None:
@@ -79,8 +85,16 @@ class ReportsDesk:
             return None
         environ = _environ(headers)
         length = environ.get("CONTENT_LENGTH", "")
-        fits = len(length) <= len(str(MOST_BYTES)) and length.isdecimal() and int(length) <= MOST_BYTES
-        return environ if fits else None
+        if len(length) > len(str(MOST_BYTES)) or not length.isdecimal() or int(length) > MOST_BYTES:
+            return None
+        # Of strangers nothing large is held: on the other way they are sent off before anything is read.
+        return environ if int(length) <= LARGE_BYTES or self._was_here(environ) else None
+
+    def _was_here(self, environ: dict[str, Any]) -> bool:
+        try:
+            return self.ingest.trust.knows(token_of(environ))
+        except Refused:
+            return False
 
     def ask(self, taken: dict[str, Any], body: bytes, https: bool, answered: Callable[[bytes, bytes], None]) -> None:
         """Take in the body of what `takes` gave; ``answered`` is told head and body of the answer later, on the loop
@@ -100,35 +114,39 @@ class ReportsDesk:
         ticket.answered(head + _lines(length_and_id), reply.body)
 
     def live_replies(self, asked: Sequence[Asked]) -> list[Reply]:
-        self.ingest.lanes.live()
-        return self.replies(asked)
+        """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
+        admitted = [self._admitted(each) for each in asked]
+        if not all(isinstance(each, Exception) for each in admitted):
+            self.ingest.lanes.live()
+        return self._replies(asked, admitted)
 
     def late_replies(self, asked: Sequence[Asked]) -> list[Reply]:
-        with self.ingest.lanes.enter(sum(each.size for each in asked)):
-            return self.replies(asked)
+        """The same for what was collected, when there is a place for it."""
+        admitted = [self._admitted(each) for each in asked]
+        size = sum(each.size for each, found in zip(asked, admitted, strict=True) if not isinstance(found, Exception))
+        with self.ingest.lanes.enter(size) if size else nullcontext():
+            return self._replies(asked, admitted)
 
-    def replies(self, asked: Sequence[Asked]) -> list[Reply]:
-        """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
-        prepared = self._prepared(asked)
+    def _replies(self, asked: Sequence[Asked], admitted: Sequence[Admitted | Exception]) -> list[Reply]:
+        prepared = self._prepared(admitted)
         kept = iter(self.ingest.keep([each for each in prepared if isinstance(each, Ready)]))
         return [
             _reply(each, next(kept) if isinstance(found, Ready) else found)
             for each, found in zip(asked, prepared, strict=True)
         ]
 
-    def _prepared(self, asked: Sequence[Asked]) -> list[Ready | Exception]:
-        admitted = [self._admitted(each) for each in asked]
+    def _prepared(self, admitted: Sequence[Admitted | Exception]) -> list[Ready | Exception]:
         taken = [each for each in admitted if not isinstance(each, Exception)]
         ready = iter(self._together(taken))
         return [each if isinstance(each, Exception) else next(ready) for each in admitted]
 
-    def _together(self, taken: Sequence[tuple[Trusted, bytes]]) -> Sequence[Ready | Exception]:
+    def _together(self, taken: Sequence[Admitted]) -> Sequence[Ready | Exception]:
         try:
             return self.ingest.prepare_together(taken)
         except FlowError as error:  # the store is away
             return [error] * len(taken)
 
-    def _admitted(self, asked: Asked) -> tuple[Trusted, bytes] | Exception:
+    def _admitted(self, asked: Asked) -> Admitted | Exception:
         answering(asked.environ)
         try:
             device = self.ingest.admit(token_of(asked.environ), len(asked.body))
@@ -159,8 +177,7 @@ def _lines(headers: Sequence[tuple[str, str]]) -> bytes:
 
 
 def _size(environ: dict[str, Any], body: bytes) -> int:
-    """A packed body says at its end how large it is unpacked (RFC 1952). Who says it wrongly is only taken for somebody
-    at a gate: unpacking has a bound of its own."""
+    """A packed body says at its end how large it is unpacked (RFC 1952); a wrong size is found when it is unpacked."""
     packed = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower() == "gzip"
     return max(len(body), int.from_bytes(body[-4:], "little")) if packed else len(body)
 

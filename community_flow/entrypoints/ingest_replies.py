@@ -69,6 +69,8 @@ def unzip(raw: bytes) -> bytes:
         raise too_large()
     if not unzip.eof:
         raise Refused(400, "gzip", "The gzip body broke off.", "Send it again.")
+    if unzip.unused_data:
+        raise Refused(400, "gzip", "Something follows the gzip body.", "Send one gzip body and nothing after it.")
     return whole
 
 

@@ -54,6 +54,10 @@ class Trust:
         token_hash = hash_token(token)
         return self._remembered(token_hash, lambda tx, now_ms: self.tokens.of_token(tx, token_hash, now_ms))
 
+    def knows(self, token: str) -> bool:
+        """Whether its device was here lately; looks at nothing but what is remembered, and may be wrong by moments."""
+        return hash_token(token) in self._known
+
     def of_name(self, device: str) -> Trusted | None:
         """A device that somebody else has asked for its token; None when it has none that is good."""
         return self._remembered(device, lambda tx, now_ms: self.tokens.of_name(tx, device, now_ms))

@@ -113,7 +113,7 @@ def _commits(core: Core, store: SqlReports) -> LiveAndLate:
         return GroupCommit(core.db.line(), store, core.traffic.meter, partial(_wake, core.signals))
 
     live = groups()
-    return LiveAndLate(live, live if core.db.is_sqlite else groups())
+    return LiveAndLate(live, live if core.db.is_sqlite else groups(), core.traffic.meter)
 
 
 def _open_of(core: Core) -> Callable[[str, int], int]:

@@ -76,7 +76,7 @@ def test_of_a_crowded_gate_the_earliest_marks_are_taken(core: Core) -> None:
     assert taken(core) == []
 
 
-def steps(core: Core) -> int:
+def steps(core: Core, community: str) -> int:
     """What SQLite's machine does for one look into the queue, in hundreds of its steps; nothing is taken."""
     found = 0
 
@@ -90,8 +90,8 @@ def steps(core: Core) -> int:
         connection.set_progress_handler(step, 100)
         try:
             QUEUE.waiting(tx)
-            QUEUE.exceeds(tx, "garden", 300)
-            QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))
+            QUEUE.exceeds(tx, community, 300)
+            QUEUE.take(tx, community, SUBJECTS, lambda subject: frozenset({subject}))
         finally:
             connection.set_progress_handler(None, 0)
     return found
@@ -100,7 +100,9 @@ def steps(core: Core) -> int:
 def test_a_look_costs_the_same_however_much_waits(tmp_path: Path) -> None:
     core = prepared(Settings(data_dir=tmp_path))  # only SQLite counts its steps
     put(core, "garden", *map(mark, map(person, range(1_000))))
-    few = steps(core)
+    few = steps(core, "garden")
     put(core, "garden", *map(mark, map(person, range(1_000, 30_000))))
-    assert steps(core) < 2 * few
+    assert steps(core, "garden") < 2 * few
+    put(core, "plaza", mark(person(0)))
+    assert steps(core, "plaza") < 2 * few
     core.db.close()

@@ -21,14 +21,14 @@ from community_flow.adapters.sql.tables_ingest import reports, tray
 from community_flow.domain.errors import FlowError
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.ingest_http import reports_route
-from community_flow.entrypoints.ingest_loop import ReportsDesk
+from community_flow.entrypoints.ingest_loop import MOST_COLLECTED, ReportsDesk
 from community_flow.entrypoints.ingest_mqtt import MqttReports
 from community_flow.ports.broker import Arrived
 from community_flow.ports.ingest import Committer, Kept, SilentMeter, StoreAway, Submission
 from community_flow.services.device_links import DeviceLinks
 from community_flow.services.device_tokens import DeviceTokens
 from community_flow.services.devices import Enrolled
-from community_flow.services.lanes import LARGE_AT_ONCE, LARGE_BYTES, LARGE_INSIDE
+from community_flow.services.lanes import LARGE_AT_ONCE, LARGE_BYTES
 from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
@@ -88,6 +88,7 @@ class OnTheLoop:
                    "content-length": str(len(body)), "content-encoding": "identity"}  # fmt: skip
         if body.startswith(b"\x1f\x8b"):
             headers["content-encoding"] = "gzip"
+        self.desk.ingest.trust.of_token(made.token)  # it was here before
         spelled = [(name.encode(), value.encode()) for name, value in headers.items()]
         return self.desk.takes(b"POST", wire.PATH.encode(), spelled)
 
@@ -148,6 +149,8 @@ BODIES: dict[str, list[bytes]] = {
     "too large": [b" " * (wire.MAX_BYTES + 1)],
     "a bomb": [gzip.compress(b" " * 20_000_000)],
     "broken gzip": [gzip.compress(b"{}")[:-4]],
+    "more than gzip": [gzip.compress(wire.body("b", [count(1)])) + b"\0\0\0\0"],
+    "gzip twice": [gzip.compress(wire.body("b", [count(1)])) + gzip.compress(b"")],
 }
 
 
@@ -222,7 +225,7 @@ def test_more_than_can_wait_of_what_was_collected_is_sent_away(core: Core, ways:
         with ExitStack() as taken:
             for _ in range(LARGE_AT_ONCE):
                 taken.enter_context(parts.ingest.lanes.enter(LARGE_BYTES + 1))
-            coming = [asyncio.create_task(way._asked(way._taken(late, body), body)) for _ in range(3 * LARGE_INSIDE)]
+            coming = [asyncio.create_task(way._asked(way._taken(late, body), body)) for _ in range(3 * MOST_COLLECTED)]
             while not any(each.done() for each in coming):
                 await asyncio.sleep(0.01)
             await way._asked(way._taken(live, wire.body("b", [count(1)])), wire.body("b", [count(1)]))
@@ -230,9 +233,27 @@ def test_more_than_can_wait_of_what_was_collected_is_sent_away(core: Core, ways:
 
     answers = asyncio.run(all_of_them())
     refused = [each for each in answers if each.get("status") == 503]
-    assert LARGE_INSIDE <= len(refused) < 3 * LARGE_INSIDE
+    assert MOST_COLLECTED <= len(refused) < 3 * MOST_COLLECTED
     assert {each["retry_s"] for each in refused} == {1}
     assert len(kept(core, late.device)) == 100
+
+
+def test_of_a_stranger_nothing_large_is_held(core: Core, ways: list[Way]) -> None:
+    way, body = OnTheLoop(core), BODIES["collected"][0]
+    stranger = Enrolled("d_aaaaaaaaaaaa", "cfd_nobody", "garden")
+    assert way._taken(stranger, body) is None
+    assert way.send(stranger, body)["status"] == 401
+    assert not way.desk.ingest.lanes.flooded()
+
+
+def test_strangers_are_taken_for_nobody_at_a_gate(core: Core, ways: list[Way]) -> None:
+    """Or whoever sends anything would make what was collected wait."""
+    way, made = OnTheLoop(core), ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east")
+    with way.desk.ingest.lanes.enter(LARGE_BYTES + 1):
+        way.send(Enrolled("d_aaaaaaaaaaaa", "cfd_nobody", "garden"), wire.body("b", [count(1)]))
+        assert not way.desk.ingest.lanes.flooded()
+        way.send(made, wire.body("b", [count(1)]))
+        assert way.desk.ingest.lanes.flooded()
 
 
 class Full:

@@ -136,7 +136,7 @@ def test_after_a_report_that_was_there_already_groups_are_written_carefully() ->
 
 def test_live_bodies_do_not_wait_for_late_ones_where_two_can_write() -> None:
     live, late = Crowd(), Crowd()
-    both = LiveAndLate(live.commits, late.commits)
+    both = LiveAndLate(live.commits, late.commits, SilentMeter())
     live.commit = late.commit = both.commit
     live.store.gate.set()
     late.send("flood", SMALL + 1)

@@ -90,6 +90,8 @@ class GroupCommit:
         """``after`` is called once for each group that is on disk, before its requests are answered."""
         self.line, self.reports, self.meter, self.after = line, reports, meter, after
         self._queue: list[_Waiting] = []
+        self.left = 0
+        """How many waited on when the last group was taken."""
         self._lock = threading.Lock()
         self._led = False
         # Groups that are still to be written the careful way.
@@ -165,7 +167,7 @@ class GroupCommit:
                 group.append(each)
             chosen = set(map(id, group))
             self._queue = [each for each in self._queue if id(each) not in chosen]
-            self.meter.put("commits_waiting", len(self._queue))
+            self.left = len(self._queue)
         return group
 
     def _write(self, bodies: Sequence[_Body]) -> None:
@@ -221,13 +223,15 @@ class LiveAndLate:
     """Two kinds of groups, beside each other where the store lets two write: then nobody at a gate waits until a
     thousand reports that were kept back for hours are written."""
 
-    def __init__(self, live: GroupCommit, late: GroupCommit) -> None:
+    def __init__(self, live: GroupCommit, late: GroupCommit, meter: Meter) -> None:
         """Both are the same where only one can write."""
-        self.live, self.late = live, late
+        self.live, self.late, self.meter = live, late, meter
 
     def commit(self, submissions: Sequence[Submission]) -> list[Kept | FlowError]:
         size = sum(len(each.entries) for each in submissions)
-        return (self.late if _is_large(size, len(submissions)) else self.live).commit(submissions)
+        kept = (self.late if _is_large(size, len(submissions)) else self.live).commit(submissions)
+        self.meter.put("commits_waiting", sum(each.left for each in {self.live, self.late}))
+        return kept
 
     def waiting_s(self) -> float:
         return max(self.live.waiting_s(), self.late.waiting_s())

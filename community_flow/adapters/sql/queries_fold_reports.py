@@ -54,9 +54,8 @@ def scan(row: Sequence[Any]) -> Scan:
 
 
 _HERE = d.community == value("community")
-# In the order of their ids: by an index on the community, all that waits would be read and sorted for each slice.
-_WAITING = select(d.subject).where(in_passing(d.community, value("community"))).order_by(d.id).limit(value("most"))
-_JOURNAL_WAITING = select(d.subject).where(_HERE, text(OF_JOURNAL)).order_by(d.id).limit(value("most"))
+_WAITING = select(d.subject).where(_HERE).order_by(d.id).limit(value("most"))
+_JOURNAL_WAITING = _WAITING.where(text(OF_JOURNAL))
 
 
 def _each_community() -> Select[Any]:
@@ -139,8 +138,7 @@ class SqlFoldQueue:
         asked = {"community": community, "most": 4 * subjects}
         if without:
             left = _WAITING.where(d.subject.not_in(without))
-            of_journal = _JOURNAL_WAITING.where(d.subject.not_in(without))
-            names = list(tx.execute(of_journal, asked)) or list(tx.execute(left, asked))
+            names = list(tx.execute(left.where(text(OF_JOURNAL)), asked)) or list(tx.execute(left, asked))
         else:
             names = _OF_JOURNAL.rows(tx, **asked) or _OF_ALL.rows(tx, **asked)
         first = list(dict.fromkeys(name for (name,) in names))[:subjects]

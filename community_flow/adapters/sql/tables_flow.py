@@ -24,6 +24,8 @@ dirty = Table(
     Column("hi", Raw, nullable=False),
     Column("cause", Text, nullable=False),
     Index(None, "community", "subject"),
+    # In the order in which they came, past the flood of another community.
+    Index(None, "community", "id"),
     # The journal's go first; in a flood they would be looked for among all others.
     Index("ix_dirty_journal", "community", "id", sqlite_where=text(OF_JOURNAL), postgresql_where=text(OF_JOURNAL)),
     sqlite_autoincrement=True,  # the worker deletes exactly the rows it read, so an id never comes back

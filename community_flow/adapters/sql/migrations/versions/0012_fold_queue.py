@@ -1,4 +1,4 @@
-"""The journal's marks are found among a flood of others."""
+"""Marks are found in the order in which they came, and the journal's among a flood of others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ OF_JOURNAL = sa.text("subject LIKE 'journal:%'")
 
 
 def upgrade() -> None:
+    op.create_index(op.f("ix_dirty_community_id"), "dirty", ["community", "id"])
     op.create_index(
         "ix_dirty_journal", "dirty", ["community", "id"], sqlite_where=OF_JOURNAL, postgresql_where=OF_JOURNAL
     )
@@ -21,3 +22,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_dirty_journal", "dirty")
+    op.drop_index(op.f("ix_dirty_community_id"), "dirty")
