@@ -7,10 +7,14 @@ another. All that is odd about a request sends it the long way, where the same i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from community_flow.adapters.one_write import OneWrite
+
+BODY_S = 30.0
+"""Whoever has sent no whole body by then has gone: on a slow line 64 KiB take a few seconds."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -43,12 +47,15 @@ _NOBODY = _Nobody()
 class Short:
     """A request on the short way, in uvicorn's place of one."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete", "taken")
+    __slots__ = (
+        "body", "disconnected", "keep_alive", "message_event", "more_body", "overdue", "response_complete", "taken",
+    )  # fmt: skip
 
     def __init__(self, taken: Any, keep_alive: bool) -> None:
         self.taken, self.keep_alive = taken, keep_alive
         self.body = bytearray()
         self.more_body = True
+        self.overdue: asyncio.TimerHandle | None = None
         self.response_complete = self.disconnected = False
         self.message_event = _NOBODY
 
@@ -57,6 +64,22 @@ class ShortRequests(OneWrite):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.desk: Desk | None = getattr(self.config.loaded_app, "desk", None)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        short: Any = self.cycle
+        if type(short) is Short and short.more_body and short.overdue is None:  # nearly always it came in one piece
+            short.overdue = self.loop.call_later(BODY_S, self._give_up, short)
+
+    def _give_up(self, short: Short) -> None:
+        if short.more_body:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        short: Any = self.cycle
+        if type(short) is Short and short.overdue is not None:
+            short.overdue.cancel()
+        super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
         taken = self._taken()
@@ -81,6 +104,8 @@ class ShortRequests(OneWrite):
             super().on_message_complete()
         elif short.more_body:
             short.more_body = False
+            if short.overdue is not None:
+                short.overdue.cancel()
             self._ask(short)
 
     def _ask(self, short: Short) -> None:
@@ -89,7 +114,9 @@ class ShortRequests(OneWrite):
                 self._answer(short, head, body)
 
         assert self.desk is not None
-        self.desk.ask(short.taken, bytes(short.body), self.scheme == "https", answered)
+        # A line that is kept open keeps its last request: the body must not lie there for as long.
+        body, short.body = bytes(short.body), bytearray()
+        self.desk.ask(short.taken, body, self.scheme == "https", answered)
 
     def _answer(self, short: Short, head: bytes, body: bytes) -> None:
         parts = [head, *self._default_lines()]

@@ -163,11 +163,11 @@ class Tray:
             ids = [row.id for row in rows]
             still_open = {row.id for row in self.store.lock_open(tx, scope, ids)}
             now = {row.id: row.state for row in self.store.of_ids(tx, scope, ids)}
+            # Devices are locked in one order everywhere, or we and whoever takes reports in would wait for each other.
+            ordered = sorted(tried, key=lambda each: each.row.device)
+            done = {each.row.id: self._finish(tx, each, told) for each in ordered if each.row.id in still_open}
             found: list[TrayRow | _Tried | Retried] = [
-                self._finish(tx, each, told)
-                if each.row.id in still_open
-                else Retried(each.row.id, now.get(each.row.id, each.row.state), each.row.reason)
-                for each in tried
+                done.get(row.id) or Retried(row.id, now.get(row.id, row.state), row.reason) for row in rows
             ]
             moved = [each for each in found if isinstance(each, _Tried)]
             mended = [each for each in found if isinstance(each, TrayRow)]

@@ -15,6 +15,8 @@ from community_flow.domain.errors import Invalid, NotFound, TooMany
 from community_flow.domain.places import Gate
 from community_flow.domain.scope import Role, Scope
 from community_flow.entrypoints.tray_words import REASONS
+from community_flow.ports import Transaction
+from community_flow.ports.ingest import Kept, Submission
 from community_flow.services.registry import Change
 from community_flow.services.tray import Tray
 from community_flow.services.tray_guard import TrayGuard
@@ -65,6 +67,27 @@ def test_a_report_sent_again_after_mending_is_a_repeat(desk: Desk, the_tray: Tra
     device = desk.parts.ingest.admit(desk.enrolled.token, 1)
     assert [each.outcome for each in desk.send(report, device=device).results] == ["duplicate"]
     assert len(desk.rows()) == 1
+
+
+def test_devices_are_locked_in_one_order(desk: Desk, the_tray: Tray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In that in which reports are taken in, or each would wait for the other; the answers keep the order asked for."""
+    desks = sorted((desk, *(Desk(desk.core, "gateway", None) for _ in range(4))), key=lambda each: each.device.device)
+    for each in reversed(desks):
+        each.send(each.count(1, gate="north"))
+    with desk.core.db.write() as tx:
+        north = Gate(names={"en": "North gate"}, inner="compound")
+        desk.core.registry.record(tx, [Change("garden", "gate", "north", 0, north)], "m")
+    order: list[str] = []
+    keep = desk.parts.ingest.keep_again
+
+    def noted(tx: Transaction, submission: Submission) -> Kept:
+        order.append(submission.device)
+        return keep(tx, submission)
+
+    monkeypatch.setattr(desk.parts.ingest, "keep_again", noted)
+    ids = open_ids(desk)
+    assert [(each.id, each.state) for each in the_tray.retry(desk.manager, ids)] == [(each, "mended") for each in ids]
+    assert order == [each.device.device for each in desks]
 
 
 def test_a_held_report_takes_part_once_it_is_released(desk: Desk, the_tray: Tray) -> None:
