@@ -35,6 +35,8 @@ from tests.services import PATIENCE_S, patient, wait_until
 
 MANAGER = Scope("a_manager", Role.MANAGER, frozenset({"garden"}))
 FRAME = (1280, 720)
+REQUESTS = "**/v1/**"
+"""What the gate app asks the server."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
@@ -336,9 +338,20 @@ def kept(page: Any, script: str = "/gate/sw.js") -> None:
 
 
 def offline(page: Any) -> None:
-    """Take the network from the page's phone, and wait until the gate knows."""
+    """Take the network from the page's phone, and wait until the gate knows; `online` gives it back. A document that is
+    just being loaded may send before Chromium takes the network from it too, so what it sends is stopped as well."""
+    page.context.route(REQUESTS, _lost)
     page.context.set_offline(True)
     soon(page, "window.gate.link.online === false")
+
+
+def online(context: Any) -> None:
+    context.unroute(REQUESTS)
+    context.set_offline(False)
+
+
+def _lost(route: Any) -> None:
+    route.abort("internetdisconnected")
 
 
 def soon(page: Any, expression: str, seconds: float = PATIENCE_S) -> Any:

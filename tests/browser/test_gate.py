@@ -26,6 +26,7 @@ from tests.browser.gate_world import (
     listed,
     newer_list,
     offline,
+    online,
     qr_picture,
     soon,
     typed,
@@ -222,7 +223,7 @@ def test_scans_made_offline_survive_a_reload_and_arrive_once(gate_world: World, 
         typed(page, card)
     soon(page, "window.gate.queue.size === 6 && window.gate.queue.writing === 0")
     assert all(of_person(gate_world, name) == [] for name in names)
-    gate.set_offline(False)
+    online(gate)
     soon(page, "window.gate.queue.size === 0")
     gate_world.until("/v1/passages", lambda _: all(len(of_person(gate_world, name)) == 1 for name in names))
     evidence = [passage["evidence"] for name in names for passage in of_person(gate_world, name)]

@@ -25,6 +25,7 @@ from tests.browser.gate_world import (
     forged,
     gone,
     offline,
+    online,
     qr_picture,
     soon,
     typed,
@@ -60,7 +61,7 @@ def test_two_gates_apart_take_the_same_pass_and_the_office_sees_both(gate_world:
         assert decision(page) == "allow"
         soon(page, "window.gate.queue.size === 1 && window.gate.queue.writing === 0")
     for context in reversed(contexts):  # the later scan arrives first
-        context.set_offline(False)
+        online(context)
     for page in pages:
         soon(page, "window.gate.queue.size === 0")
     rows = gate_world.until(f"/v1/conflicts?person={person}", bool)

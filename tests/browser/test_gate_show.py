@@ -24,6 +24,7 @@ from tests.browser.gate_world import (
     listed,
     newer_list,
     offline,
+    online,
     qr_picture,
     soon,
     typed,
@@ -79,7 +80,7 @@ def test_a_day_of_five_hundred_scans_without_network_arrives_once(gate_world: Wo
     page.evaluate(SCAN_ALL, shown * 50)
     assert page.evaluate("window.gate.queue.size") == 500
     assert "500" in page.inner_text("#net")
-    gate.set_offline(False)
+    online(gate)
     soon(page, "window.gate.queue.size === 0")
     gate_world.until("/v1/passages", lambda _: len(evidence(gate_world, device.device)) == 500)
     assert len(set(evidence(gate_world, device.device))) == 500
@@ -176,7 +177,7 @@ def test_a_pass_revoked_while_the_gate_is_offline_is_stopped_as_soon_as_it_is_on
     typed(page, card)
     assert decision(page) == "allow"  # the list is all there is
     gone(page)
-    newer_list(page, lambda: gate.set_offline(False))
+    newer_list(page, lambda: online(gate))
     page.evaluate("window.gate.desk.recent.clear()")
     typed(page, card)
     assert decision(page) == "stop"
