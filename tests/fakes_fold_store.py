@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -354,9 +354,6 @@ class MemoryFoldStore:
 
     def passage_hours(self, tx: None, community: str) -> Iterator[tuple[Any, ...]]:
         return iter(())
-
-    def roomy(self, tx: None) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def empty(self, tx: None, community: str) -> None:
         fresh = MemoryFoldStore()

@@ -76,10 +76,6 @@ class FoldBulk(Protocol):
         """(gate, direction, hour_ms, passages, bodies, unnamed, unseen) of the passages kept."""
         ...
 
-    def roomy(self, tx: Transaction) -> AbstractContextManager[None]:
-        """More memory for the store while much is written."""
-        ...
-
     def empty(self, tx: Transaction, community: str) -> None:
         """Empty everything derived, and the queue."""
         ...

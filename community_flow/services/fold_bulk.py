@@ -54,9 +54,8 @@ class BulkFold:
         tables until it commits. No hook is called."""
         store = self.store
         anchors = store.anchors(tx, community)
-        with store.roomy(tx):
-            store.empty(tx, community)
-            self._derive(tx, community, rules, anchors, lambda table, rows: store.fill(tx, community, table, rows))
+        store.empty(tx, community)
+        self._derive(tx, community, rules, anchors, lambda table, rows: store.fill(tx, community, table, rows))
 
     def differing(self, tx: Transaction, community: str, rules: Rulebook) -> list[str]:
         """Tables that a rebuild would change; nothing is written. What follows from corrections and passages is judged

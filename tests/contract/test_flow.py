@@ -333,21 +333,6 @@ def test_what_a_hook_writes_is_written_once_whatever_happens(kit: FlowKit) -> No
     assert told == sorted([identity(first), identity(second)])
 
 
-def test_a_rebuild_leaves_the_connection_as_it_was(kit: FlowKit) -> None:
-    if not kit.core.db.is_sqlite:
-        return  # only there memory belongs to a connection
-
-    def size(tx: Connection) -> int:
-        return int(tx.exec_driver_sql("PRAGMA cache_size").scalar_one())
-
-    with kit.core.db.write() as tx:
-        usual = size(tx)
-        with kit.flow.bulk.roomy(tx):
-            assert size(tx) < usual  # in KiB, as a negative number
-        kit.flow.rebuild(tx, "garden")
-        assert size(tx) == usual
-
-
 def test_a_check_names_the_tables_that_differ_and_a_rebuild_mends_them(kit: FlowKit) -> None:
     kit.fold(scan(T, CARD), scan(T + HOUR_MS, CARD, direction="out"), count(T), scan(T + HOUR_MS, WANG, "west"))
     before = kit.fingerprint()

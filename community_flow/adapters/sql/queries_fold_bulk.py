@@ -52,7 +52,6 @@ from community_flow.domain.passages import Attempt, Passage, Triple, report_key
 from community_flow.ports.fold_bulk import Anchor, Row
 
 HOUR_MS = 3_600_000
-ROOM_KIB = 262_144
 PIECE = 20_000
 """Rows read or written at a time."""
 
@@ -156,20 +155,6 @@ class SqlFoldBulk:
         ]  # fmt: skip
         query = select(p.gate, p.direction, hour, *sums).where(p.community == community)
         return iter([tuple(row) for row in tx.execute(query.group_by(p.gate, p.direction, hour))])
-
-    @contextmanager
-    def roomy(self, tx: Connection) -> Iterator[None]:
-        if tx.dialect.name != "sqlite":
-            yield
-            return
-        usual = tx.exec_driver_sql("PRAGMA cache_size").scalar_one()
-        # Otherwise pages that are read again soon go to the log and back: a seventh of the time.
-        tx.exec_driver_sql(f"PRAGMA cache_size=-{ROOM_KIB}")
-        try:
-            yield
-        finally:
-            tx.exec_driver_sql(f"PRAGMA cache_size={usual}")
-            tx.exec_driver_sql("PRAGMA shrink_memory")
 
     def empty(self, tx: Connection, community: str) -> None:
         alone = tx.dialect.name == "sqlite" and _alone(tx, community)
