@@ -326,7 +326,7 @@ def _gate_marks(rows: Iterable[Passage]) -> Iterable[Mark]:
 
 
 class FoldWorker:
-    """A thread that folds what ingest marks, within about a tenth of a second."""
+    """A thread that folds what ingest marks, within a tenth of a second, or half a one where much comes."""
 
     def __init__(
         self, flow: Flow, signals: Signals, pause_s: float = 0.5, rests: Callable[[], int] = lambda: 0

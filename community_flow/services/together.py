@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from community_flow.services.lanes import full
 
 MOST = 128
-"""Of the weight of questions that are taken up at a time: the first of them waits for the last."""
+"""So much of questions is taken up at a time, by their weight: the first of them waits for the last."""
 
 MOST_WAITING = 1_000
 """A third of a second's work."""
@@ -42,6 +42,7 @@ class Together(Generic[Q, T, A]):
         weight: Callable[[Q], float] = lambda question: 1,
         most_waiting: int = MOST_WAITING,
     ) -> None:
+        """``weight`` is 1 for what costs as little as a report alone."""
         self.work, self.deliver, self.weight, self.most_waiting = work, deliver, weight, most_waiting
         self._queue: SimpleQueue[tuple[Q, T, float]] = SimpleQueue()
         self._thread: threading.Thread | None = None

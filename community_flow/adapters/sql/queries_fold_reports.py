@@ -55,7 +55,6 @@ def scan(row: Sequence[Any]) -> Scan:
 
 _HERE = d.community == value("community")
 _WAITING = select(d.subject).where(_HERE).order_by(d.id).limit(value("most"))
-_JOURNAL_WAITING = _WAITING.where(text(OF_JOURNAL))
 
 
 def _each_community() -> Select[Any]:
@@ -70,7 +69,7 @@ def _each_community() -> Select[Any]:
 _BY_INDEX = (func.set_config(f"enable_{way}", "off", True) for way in ("seqscan", "hashjoin", "mergejoin"))
 _LOCK = prepared(select(func.pg_try_advisory_xact_lock(func.hashtextextended(value("key", type_=Text), 0)), *_BY_INDEX))
 _COMMUNITIES = prepared(_each_community())
-_OF_JOURNAL = prepared(_JOURNAL_WAITING)
+_OF_JOURNAL = prepared(_WAITING.where(text(OF_JOURNAL)))
 _OF_ALL = prepared(_WAITING)
 _MARK = (d.subject, d.lo, d.hi, d.cause)
 _TAKE = Asking(
