@@ -196,8 +196,9 @@ class MemoryFoldStore:
         ]
         return sorted(rows, key=lambda each: each.key)
 
-    def counted(self, tx: None, community: str, gates: Collection[str]) -> set[str]:
-        return {row["gate"] for row in self.kept.values() if row["kind"] == "count" and row["gate"] in gates}
+    def counted(self, tx: None, community: str, spans: Sequence[SideSpan]) -> set[Side]:
+        near = [*self.counts(tx, community, spans), *self.aggregates(tx, community, spans)]
+        return {side for side, _ in near}
 
     def censuses(self, tx: None, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
         return [

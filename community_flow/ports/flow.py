@@ -216,8 +216,8 @@ class FoldReports(Protocol):
         """What live counts of these spans stand for."""
         ...
 
-    def counted(self, tx: Transaction, community: str, gates: Collection[str]) -> set[str]:
-        """Those of the gates at which any count was ever reported."""
+    def counted(self, tx: Transaction, community: str, spans: Sequence[SideSpan]) -> set[Side]:
+        """Gates and directions of which any count lies in, or reaches into, these spans."""
         ...
 
     def censuses(self, tx: Transaction, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:

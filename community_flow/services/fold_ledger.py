@@ -39,7 +39,7 @@ from community_flow.ports.flow import (
     StateRow,
 )  # fmt: skip
 from community_flow.services.fold_replacements import Replacements
-from community_flow.services.ledger_reads import LedgerReads, Span
+from community_flow.services.ledger_reads import LedgerReads, Span, near
 
 Crossing = TypeVar("Crossing", Count, Party)
 
@@ -81,10 +81,17 @@ class LedgerFold:
     def _counting(
         self, tx: Transaction, rules: Rulebook, community: str, sides: dict[Side, list[Span]]
     ) -> dict[Side, list[Span]]:
-        """Without those where nobody ever counted."""
-        unwatched = {gate for gate, _ in sides if gate not in rules.watched_gates}
-        nothing = unwatched - self.reports.counted(tx, community, unwatched)
-        return {side: spans for side, spans in sides.items() if side[0] not in nothing}
+        """Without those where nothing can change: nobody ever watched the gate, nothing was counted near the change,
+        and nothing was found there before."""
+        unwatched = [
+            SideSpan(*side, *near(span))
+            for side, spans in sides.items()
+            if side[0] not in rules.watched_gates
+            for span in spans
+        ]
+        busy = self.reports.counted(tx, community, unwatched)
+        busy |= {(row.gate, row.direction) for row in self.rows.ledger(tx, community, unwatched)}
+        return {side: spans for side, spans in sides.items() if side[0] in rules.watched_gates or side in busy}
 
     def _widened(self, tx: Transaction, community: str, sides: dict[Side, list[Span]]) -> dict[Side, list[Span]]:
         """The spans with the windows of the aggregates in them, whether they stand now or only did before."""

@@ -43,7 +43,7 @@ class LedgerReads:
     def read_ahead(self, changes: Iterable[tuple[Side, Span]]) -> None:
         """Read what settling these changes needs. Each side at most once: what a change writes, the next would not
         see."""
-        self._ahead = {side: _Ahead(_near(span), span) for side, span in changes}
+        self._ahead = {side: _Ahead(near(span), span) for side, span in changes}
         wide = [SideSpan(*side, *ahead.wide) for side, ahead in self._ahead.items()]
         for side, party in self.rows.parties(self.tx, self.community, wide):
             self._ahead[side].parties.append(party)
@@ -109,7 +109,7 @@ def _within(span: Span, around: Span) -> bool:
     return around[0] <= span[0] and span[1] <= around[1]
 
 
-def _near(span: Span) -> Span:
+def near(span: Span) -> Span:
     """From what may have waited at the step before a change, to the second step after it at which all may be as it was;
     aggregates reach a little further."""
     first_ms = span[0] - span[0] % STEP_MS - NEAR_MS - REACH_MS

@@ -88,9 +88,14 @@ def _asked(dialect: Dialect) -> FromClause:
     return recordset("asked", MEMBERS)
 
 
-def recordset(name: str, members: Iterable[tuple[str, Any]]) -> FromClause:
-    """PostgreSQL: rows out of the JSON text that is bound by this name."""
-    rows = func.json_to_recordset(cast(value(name, type_=Text), JSON))
+def again(asked: FromClause, name: str) -> FromClause:
+    """What is asked for once more, by another name."""
+    return asked.alias(name) if isinstance(asked, Table) else recordset(name, MEMBERS, "asked")
+
+
+def recordset(name: str, members: Iterable[tuple[str, Any]], bound: str | None = None) -> FromClause:
+    """PostgreSQL: rows out of the JSON text that is bound by this name, or by ``bound``."""
+    rows = func.json_to_recordset(cast(value(bound or name, type_=Text), JSON))
     return rows.table_valued(*(column(*each) for each in members)).render_derived(name=name, with_types=True)
 
 

@@ -29,7 +29,8 @@ from sqlalchemy import Text as SqlText
 
 from community_flow.adapters.sql.asking import in_passing
 from community_flow.adapters.sql.metadata import Json
-from community_flow.adapters.sql.queries_fold_reports import body_of, live, named_in
+from community_flow.adapters.sql.queries_fold_counts import live
+from community_flow.adapters.sql.report_bodies import body_of, named_in
 from community_flow.adapters.sql.tables_flow import (
     attempts,
     censuses,
@@ -43,7 +44,7 @@ from community_flow.adapters.sql.tables_flow import (
     visits,
     voids,
 )
-from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.adapters.sql.tables_ingest import COUNTED, reports
 from community_flow.adapters.sql.tables_retention import checkpoints
 from community_flow.domain.bulk_columns import SCAN_ROW
 from community_flow.domain.bulk_rows import VISIT_ROW
@@ -95,7 +96,7 @@ class SqlFoldBulk:
             yield beside
 
     def corrected(self, tx: Connection, community: str) -> Iterator[Triple]:
-        told = select(r.device, r.body).where(_mine(tx, community), r.kind == "correction", r.held.is_(False))
+        told = select(r.device, r.body).where(_mine(tx, community), r.kind == "correction", ~COUNTED, r.held.is_(False))
         for device, body in _rows(tx, told):
             named = named_in(body)
             if named is not None:
@@ -103,7 +104,9 @@ class SqlFoldBulk:
 
     def scans(self, tx: Connection, community: str) -> Iterator[Sequence[Row]]:
         people = r.kind.in_(("scan", "visitor"))
-        return _pieces(tx, select(*(r[name] for name in SCAN_ROW)).where(_mine(tx, community), people, live()))
+        return _pieces(
+            tx, select(*(r[name] for name in SCAN_ROW)).where(_mine(tx, community), people, ~COUNTED, live())
+        )
 
     def counts(self, tx: Connection, community: str) -> Iterator[Sequence[Row]]:
         # Only aggregates that stand for others have a body worth reading.
@@ -111,7 +114,7 @@ class SqlFoldBulk:
         query = select(
             r.t_ms, r.device, r.boot, r.seq, r.gate, r.direction, r.n, r.from_ms - r.skew_ms, body
         ).where(
-            _mine(tx, community), r.kind == "count", r.n.is_not(None), r.gate.is_not(None), r.direction.is_not(None),
+            _mine(tx, community), r.kind == "count", COUNTED, r.gate.is_not(None), r.direction.is_not(None),
             live(),
         )  # fmt: skip
         for rows in _pieces(tx, query):
@@ -119,7 +122,8 @@ class SqlFoldBulk:
 
     def censuses(self, tx: Connection, community: str) -> Iterator[Row]:
         told = select(r.t_ms, r.device, r.boot, r.seq, r.n, r.body)
-        for t_ms, device, boot, seq, n, body in _rows(tx, told.where(_mine(tx, community), r.kind == "census", live())):
+        mine = and_(_mine(tx, community), r.kind == "census", COUNTED, live())
+        for t_ms, device, boot, seq, n, body in _rows(tx, told.where(mine)):
             zone = body_of(body).zone
             if zone is not None:
                 yield report_key(t_ms, device, boot, seq), zone, t_ms, n

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -13,23 +12,25 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
-    exists,
     func,
     insert,
     literal,
     or_,
     select,
     text,
+    union_all,
 )
 
 from community_flow.adapters.sql.asking import Asking, for_each, in_passing, matching
 from community_flow.adapters.sql.prepared import Row, prepared, value
-from community_flow.adapters.sql.tables_flow import OF_JOURNAL, dirty, voids
-from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.adapters.sql.queries_fold_counts import START_MS, SqlFoldCounts, live
+from community_flow.adapters.sql.report_bodies import body_of
+from community_flow.adapters.sql.tables_flow import OF_JOURNAL, dirty
+from community_flow.adapters.sql.tables_ingest import COUNTED, reports
 from community_flow.domain.conflicts import RELAY_MS, TOKEN_EPOCH_MS, Shown
 from community_flow.domain.marks import GATE, Mark, credential, report_subject, scan_subject
-from community_flow.domain.passages import Scan, Triple, key_at, report_key
-from community_flow.ports.flow import Census, CountRow, Kin, Named, Replacement, Side, SideSpan, Stretch
+from community_flow.domain.passages import Scan, Triple, report_key
+from community_flow.ports.flow import Kin, Named, Stretch
 
 MOST_SIDE_MARKS = 200
 """Marks of one gate and direction in one slice."""
@@ -39,11 +40,6 @@ SCAN_COLUMNS = (
     r.t_ms, r.device, r.boot, r.seq, r.gate, r.direction, r.passed, r.kind, r.party, r.method, r.assurance, r.decision,
     r.reason, r.forced,
 )  # fmt: skip
-
-
-def live() -> ColumnElement[bool]:
-    corrected = exists().where(voids.c.device == r.device, voids.c.boot == r.boot, voids.c.seq == r.seq)
-    return and_(r.held.is_(False), ~corrected)
 
 
 def scan(row: Sequence[Any]) -> Scan:
@@ -163,7 +159,7 @@ def _widen(taken: dict[str, Mark], mark: Mark) -> None:
 
 
 _COMMUNITY = r.community == value("community")
-_PEOPLE = or_(r.kind == "scan", r.kind == "visitor")
+_PEOPLE = and_(or_(r.kind == "scan", r.kind == "visitor"), ~COUNTED)
 
 
 def _named_by(column: ColumnElement[Any], member: str) -> Asking:
@@ -192,52 +188,27 @@ _SHOWN = for_each(
     (r.pass_ref, r.t_ms, r.device, r.boot, r.seq, r.gate, r.token_s),
     lambda a: and_(_same_pass(a), r.token_s == a.number, live()),
 )
-_NEWEST = prepared(select(func.max(r.t_ms)).where(_COMMUNITY))
-_OLDEST = prepared(select(func.min(r.t_ms)).where(_COMMUNITY))
-_COUNTED = Asking(
-    lambda asked: select(
-        asked.c.name,
-        select(r.seq)
-        .where(_COMMUNITY, r.gate == asked.c.name, r.n.is_not(None), r.kind == "count")
-        .limit(1)
-        .correlate(asked)
-        .scalar_subquery(),
-    )
-)
+
+
+def _of_both_indexes(chosen: Any) -> Select[Any]:
+    """``chosen`` of the times of a community."""
+    each = [select(chosen(r.t_ms).label("t_ms")).where(_COMMUNITY, which) for which in (COUNTED, ~COUNTED)]
+    return select(chosen(union_all(*each).subquery().c.t_ms))
+
+
+_NEWEST, _OLDEST = prepared(_of_both_indexes(func.max)), prepared(_of_both_indexes(func.min))
 _BETWEEN = r.t_ms.between(value("from_ms"), value("to_ms"))
-_COUNT = (r.t_ms, r.device, r.boot, r.seq, r.n)
-# The device wrote the start by its own clock, like `at`.
-_START_MS = (r.from_ms - r.skew_ms).label("start_ms")
-
-
-def _of_sides(columns: Sequence[Any], *which: ColumnElement[bool], reaching: bool = False) -> Asking:
-    """Live counts of some gates and directions, each between two event times (``reaching``: or from within them)."""
-
-    def match(a: Any) -> ColumnElement[bool]:
-        within = and_(r.t_ms >= a.from_ms, (_START_MS.element if reaching else r.t_ms) <= a.to_ms)
-        side = and_(r.community == a.community, r.gate == a.name, r.direction == a.direction, r.kind == "count")
-        return and_(side, within, *which, live())
-
-    return for_each((r.gate, r.direction, *columns), match)
-
-
-_COUNTS = _of_sides(_COUNT, r.n.is_not(None), r.from_ms.is_(None))
-_AGGREGATES = _of_sides((*_COUNT, _START_MS), r.from_ms.is_not(None), reaching=True)
-_REPLACING = _of_sides((r.device, r.boot, r.seq, r.body), r.n.is_not(None), r.body.contains('"replaces"'))
 _NOBODY = and_(r.pass_ref.is_(None), r.tag_ref.is_(None), r.person.is_(None))
 _TIED = prepared(select(r.person, r.pass_ref, r.tag_ref).distinct().where(_COMMUNITY, _BETWEEN, _PEOPLE, ~_NOBODY))
 _LONE = prepared(select(r.device, r.boot, r.seq).where(_COMMUNITY, _BETWEEN, _PEOPLE, _NOBODY))
 _NAMED_REPORT = prepared(
-    select(r.kind, r.t_ms, r.gate, r.direction, r.person, r.pass_ref, r.tag_ref, r.body, _START_MS).where(
+    select(r.kind, r.t_ms, r.gate, r.direction, r.person, r.pass_ref, r.tag_ref, r.body, START_MS).where(
         r.device == value("device"), r.boot == value("boot"), r.seq == value("seq"), r.held.is_(False)
     )
 )
-_CENSUSES = prepared(
-    select(r.t_ms, r.device, r.boot, r.seq, r.n, r.body).where(_COMMUNITY, _BETWEEN, r.kind == "census", live())
-)
 
 
-class SqlFoldReports:
+class SqlFoldReports(SqlFoldCounts):
     def newest_ms(self, tx: Connection, community: str) -> int | None:
         newest: int | None = _NEWEST.scalar(tx, community=community)
         return newest
@@ -283,81 +254,6 @@ class SqlFoldReports:
             zone=body_of(body).zone,
         )  # fmt: skip
         return None if subject is None else Named(subject, report_key(t_ms, *triple), start_ms)
-
-    def counts(self, tx: Connection, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
-        return [_count(*row) for row in _COUNTS.rows(tx, side_rows(community, spans))]
-
-    def aggregates(self, tx: Connection, community: str, spans: Sequence[SideSpan]) -> list[tuple[Side, CountRow]]:
-        return [_count(*row) for row in _AGGREGATES.rows(tx, side_rows(community, spans))]
-
-    def replacing(self, tx: Connection, community: str, spans: Sequence[SideSpan]) -> list[Replacement]:
-        rows = _REPLACING.rows(tx, side_rows(community, spans))
-        return [
-            Replacement((device, boot, seq), gate, direction, named.boot, named.from_, named.to)
-            for gate, direction, device, boot, seq, body in rows
-            if (named := body_of(body).replaces) is not None
-        ]
-
-    def counted(self, tx: Connection, community: str, gates: Collection[str]) -> set[str]:
-        rows = _COUNTED.rows(tx, ({"name": gate} for gate in gates), community=community)
-        return {gate for gate, seq in rows if seq is not None}
-
-    def censuses(self, tx: Connection, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
-        rows = _CENSUSES.rows(tx, community=community, from_ms=span_ms[0], to_ms=span_ms[1])
-        return [
-            Census(report_key(t_ms, *triple), t_ms, n) for t_ms, *triple, n, body in rows if body_of(body).zone == zone
-        ]
-
-
-class _Named(msgspec.Struct, frozen=True):
-    boot: int
-    seq: int
-
-
-class _Span(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    boot: int
-    from_: int
-    to: int
-
-
-class _Body(msgspec.Struct, frozen=True):
-    """Members of a report that have no column."""
-
-    zone: str | None = None
-    of: _Named | None = None
-    replaces: _Span | None = None
-
-
-_EMPTY = _Body()
-_decode_body = msgspec.json.Decoder(_Body).decode
-
-
-def body_of(text: str | None) -> _Body:
-    return _decode_body(text) if text else _EMPTY
-
-
-def named_in(text: str | None) -> tuple[int, int] | None:
-    """(boot, seq) of what a correction corrects."""
-    of = body_of(text).of
-    return None if of is None else (of.boot, of.seq)
-
-
-def _count(
-    gate: str, direction: str, t_ms: int, device: str, boot: int, seq: int, n: int, from_ms: int | None = None
-) -> tuple[Side, CountRow]:
-    return (gate, direction), CountRow(report_key(t_ms, device, boot, seq), t_ms, (device, boot, seq), n, from_ms)
-
-
-def side_rows(community: str, spans: Iterable[SideSpan]) -> Iterable[Row]:
-    """To ask for spans of gates. The community goes with each: were it a constant of the query, SQLite would begin with
-    all that is of the community."""
-    return (
-        {
-            "community": community, "name": span.gate, "direction": span.direction, "from_ms": span.from_ms,
-            "to_ms": span.to_ms, "lo": key_at(span.from_ms), "hi": key_at(span.to_ms + 1),
-        }
-        for span in spans
-    )  # fmt: skip
 
 
 def _shown(pass_ref: bytes, t_ms: int, device: str, boot: int, seq: int, gate: str, token_s: int) -> tuple[str, Shown]:

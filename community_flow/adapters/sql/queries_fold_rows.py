@@ -24,7 +24,7 @@ from sqlalchemy import (
 from community_flow.adapters.sql.asking import Asking, for_each, in_passing
 from community_flow.adapters.sql.many import Adding, Removing
 from community_flow.adapters.sql.prepared import Prepared, prepared, value
-from community_flow.adapters.sql.queries_fold_reports import side_rows
+from community_flow.adapters.sql.queries_fold_counts import side_rows
 from community_flow.adapters.sql.store import new_rows
 from community_flow.adapters.sql.tables_flow import (
     attempts,

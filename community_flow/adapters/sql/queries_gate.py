@@ -13,7 +13,7 @@ from community_flow.adapters.sql.queries_registry import CHUNK
 from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_flow import passages, visits
 from community_flow.adapters.sql.tables_gate import gate_emergencies, guard_pins, guard_shifts
-from community_flow.adapters.sql.tables_ingest import references, reports
+from community_flow.adapters.sql.tables_ingest import COUNTED, references, reports
 from community_flow.adapters.sql.tables_registry import journal, passes
 from community_flow.domain.scope import Scope
 from community_flow.ports.gate import Emergency, GuardPin, Open, Shift
@@ -80,7 +80,7 @@ class SqlGate:
 
     def codes_shown(self, tx: Connection, scope: Scope, since_ms: int) -> list[tuple[bytes, int, int, str]]:
         found = select(reports.c.pass_ref, reports.c.token_s, reports.c.t_ms, reports.c.gate).where(
-            within(reports.c.community, scope), reports.c.t_ms >= since_ms, reports.c.token_s.is_not(None),
+            within(reports.c.community, scope), reports.c.t_ms >= since_ms, ~COUNTED, reports.c.token_s.is_not(None),
             reports.c.pass_ref.is_not(None), reports.c.passed,
         )  # fmt: skip
         return [(bytes(row.pass_ref), row.token_s, row.t_ms, row.gate) for row in tx.execute(found)]

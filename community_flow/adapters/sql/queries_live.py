@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, fun
 from community_flow.adapters.sql.metadata import within
 from community_flow.adapters.sql.queries_device_sums import SqlDeviceSums
 from community_flow.adapters.sql.tables_flow import ledger, passages, visits
-from community_flow.adapters.sql.tables_ingest import device_status, reports
+from community_flow.adapters.sql.tables_ingest import COUNTED, device_status, reports
 from community_flow.domain.scope import Scope
 from community_flow.ports.live import DeviceSeen, FlowCell
 
@@ -99,7 +99,9 @@ class SqlLive:
         ]  # fmt: skip
 
     def any_report(self, tx: Connection, scope: Scope) -> bool:
-        return tx.execute(select(literal(1)).where(within(reports.c.community, scope)).limit(1)).first() is not None
+        mine = within(reports.c.community, scope)
+        each = (tx.execute(select(literal(1)).where(mine, which).limit(1)) for which in (COUNTED, ~COUNTED))
+        return any(found.first() is not None for found in each)
 
 
 def _during(column: ColumnElement[int], from_ms: int, to_ms: int) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, delete, func, select
 
 from community_flow.adapters.sql.store import insert_ignore
 from community_flow.adapters.sql.tables_flow import passages
-from community_flow.adapters.sql.tables_ingest import reports, tray
+from community_flow.adapters.sql.tables_ingest import COUNTED, reports, tray
 from community_flow.adapters.sql.tables_registry import data_requests
 from community_flow.adapters.sql.tables_retention import checkpoints
 from community_flow.adapters.sql.tables_review import anomalies, verdicts
@@ -32,7 +32,9 @@ class SqlRetention:
     def delete_reports(self, tx: Connection, community: str, before_ms: int) -> int:
         c, r = checkpoints.c, reports.c
         needed = select(c.seq).where(c.device == r.device, c.boot == r.boot, c.seq == r.seq).exists()
-        return tx.execute(delete(reports).where(r.community == community, r.t_ms < before_ms, ~needed)).rowcount
+        old = and_(r.community == community, r.t_ms < before_ms, ~needed)
+        # Each part by the index of times that holds it.
+        return sum(tx.execute(delete(reports).where(old, which)).rowcount for which in (COUNTED, ~COUNTED))
 
     def delete_settled(self, tx: Connection, community: str, before_ms: int, anomalies_before_ms: int) -> int:
         old_tray = and_(tray.c.community == community, tray.c.state != "open", tray.c.received_ms < before_ms)

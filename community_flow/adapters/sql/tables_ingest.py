@@ -45,8 +45,25 @@ reports = Table(
     # From the future when it came: no part in anything until released.
     Column("held", Boolean, nullable=False),
     PrimaryKeyConstraint("device", "boot", "seq"),
-    # Together the two queries of the fold: everything from a moment on, and everything of a credential.
-    Index(None, "community", "t_ms"),
+    # By time each report lies in one of these two: what has a number (counts, censuses), and all others. Time comes
+    # before the gate: what all gates report now lies together, on few pages, and is read together.
+    Index(
+        "ix_reports_count",
+        "community",
+        "t_ms",
+        "gate",
+        "direction",
+        sqlite_where=Column("n").is_not(None),
+        postgresql_where=Column("n").is_not(None),
+    ),
+    Index(
+        "ix_reports_other",
+        "community",
+        "t_ms",
+        sqlite_where=Column("n").is_(None),
+        postgresql_where=Column("n").is_(None),
+    ),
+    # Everything of a credential.
     Index(
         "ix_reports_pass_ref",
         "pass_ref",
@@ -54,7 +71,7 @@ reports = Table(
         sqlite_where=Column("pass_ref").is_not(None),
         postgresql_where=Column("pass_ref").is_not(None),
     ),
-    # Rare ways to name somebody, and the gate ledger's counts: small indexes beside the large one.
+    # Rare ways to name somebody, and aggregates: small indexes beside the large ones.
     Index(
         "ix_reports_tag_ref",
         "tag_ref",
@@ -70,15 +87,6 @@ reports = Table(
         postgresql_where=Column("person").is_not(None),
     ),
     Index(
-        "ix_reports_count",
-        "community",
-        "gate",
-        "direction",
-        "t_ms",
-        sqlite_where=Column("n").is_not(None),
-        postgresql_where=Column("n").is_not(None),
-    ),
-    Index(
         "ix_reports_aggregate",
         "community",
         "gate",
@@ -88,6 +96,9 @@ reports = Table(
     ),
     sqlite_with_rowid=False,
 )
+
+COUNTED = reports.c.n.is_not(None)
+"""Said whenever reports are looked up by time: these are in `ix_reports_count`, the others in `ix_reports_other`."""
 
 tray = Table(
     "tray",
