@@ -144,7 +144,13 @@ def body_of(report: Report) -> str | None:
 def _count_body(report: Count) -> str | None:
     if report.replaces is not None:
         return rest((("confidence", report.confidence), ("replaces", report.replaces)))
-    return None if report.confidence is None else f'{{"confidence":{report.confidence!r}}}'
+    return None if report.confidence is None else _sure(report.confidence)
+
+
+@lru_cache(maxsize=4096)
+def _sure(confidence: float) -> str:
+    """Devices round to a thousandth, so there are a thousand of these."""
+    return f'{{"confidence":{confidence!r}}}'
 
 
 def status_members(status: Status) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, islice
-from typing import Any, TypeVar
+from itertools import chain, count, islice
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, LargeBinary
@@ -14,6 +14,10 @@ from sqlalchemy.sql.sqltypes import Boolean, Integer, SmallInteger
 from community_flow.adapters.sql.metadata import Ms
 
 T = TypeVar("T")
+Row: TypeAlias = Sequence[Any]
+Rows: TypeAlias = Sequence[Row]
+Columns: TypeAlias = tuple[tuple[str, str], ...]
+"""Names, and PostgreSQL's names of their types."""
 
 ROWS = 32
 """Rows in one statement on SQLite: each statement has a cost of its own, not least that other threads get the
@@ -42,14 +46,14 @@ class Driver:
         self.cursor.execute(self._spelled(sql), values)
         return int(self.cursor.rowcount)
 
-    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+    def many(self, sql: str, rows: Rows) -> None:
         """The same statement for each row."""
         if len(rows) == 1:
             self.cursor.execute(self._spelled(sql), rows[0])
         elif rows:
             self.cursor.executemany(self._spelled(sql), rows)
 
-    def bulk(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
+    def bulk(self, table: str, columns: Mapping[str, str], rows: Rows) -> int:
         """Insert what is new; gives how many rows were. A column that is written ``name=literal`` is the same in every
         row and has no value in them."""
         if not rows:
@@ -58,13 +62,21 @@ class Driver:
         if not self.is_sqlite:
             bound = {name: kind for name, kind in given if "=" not in name}
             return self.together(insert_chosen(table, given), bound, rows)
+        return self._insert(table, given, (), (), rows)
+
+    def bulk_alike(self, table: str, columns: Mapping[str, str], alike: Row, names: Sequence[str], rows: Rows) -> int:
+        """`bulk` on SQLite for rows that have the values ``alike`` of the columns ``names`` in common and only the
+        others of their own: what is bound once for all of them costs nothing more."""
+        return self._insert(table, tuple(columns.items()), alike, tuple(names), rows)
+
+    def _insert(self, table: str, given: Columns, alike: Row, names: tuple[str, ...], rows: Rows) -> int:
         changed = 0
         for part in batched(rows, ROWS):
-            self.cursor.execute(_values(table, given, len(part)), list(chain.from_iterable(part)))
+            self.cursor.execute(_values(table, given, names, len(part)), [*alike, *chain.from_iterable(part)])
             changed += self.cursor.rowcount
         return changed
 
-    def together(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> int:
+    def together(self, sql: str, columns: Mapping[str, str], rows: Rows) -> int:
         """One statement over ``rows``, which it reads as the table ``u``; gives how many rows it changed.
 
         To PostgreSQL they travel as one JSON text: for a client that is five times cheaper than an array a column, and
@@ -72,11 +84,11 @@ class Driver:
         """
         return sum(self.cursor.rowcount for _ in self._over(sql, columns, rows))
 
-    def returned(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    def returned(self, sql: str, columns: Mapping[str, str], rows: Rows) -> list[Any]:
         """The same; gives what the statement returns."""
         return [row for _ in self._over(sql, columns, rows) for row in self.cursor.fetchall()]
 
-    def _over(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[None]:
+    def _over(self, sql: str, columns: Mapping[str, str], rows: Rows) -> Iterator[None]:
         if not self.is_sqlite:
             encoded = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
             self.cursor.execute(sql.replace("{u}", recordset(tuple(columns.items()))), (encoded,))
@@ -118,11 +130,14 @@ def _for_psycopg(sql: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _values(table: str, given: tuple[tuple[str, str], ...], count: int) -> str:
+def _values(table: str, given: Columns, alike: tuple[str, ...], rows: int) -> str:
     names = ", ".join(name.partition("=")[0] for name, _ in given)
-    row = "(" + ", ".join(name.partition("=")[2] or "?" for name, _ in given) + ")"
+    common = {name: f"?{place}" for place, name in enumerate(alike, 1)}
+    own = (f"?{place}" for place in count(len(alike) + 1))
+    row = [name.partition("=")[2] or common.get(name) for name, _ in given]
+    shown = ("(" + ", ".join(each or next(own) for each in row) + ")" for _ in range(rows))
     # Table and columns are names of ours; whatever comes from outside is bound.
-    return f"INSERT INTO {table} ({names}) VALUES {', '.join([row] * count)} ON CONFLICT DO NOTHING"  # noqa: S608
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join(shown)} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
@@ -134,7 +149,7 @@ def _bound_rows(names: tuple[str, ...], count: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def insert_chosen(table: str, given: tuple[tuple[str, str], ...]) -> str:
+def insert_chosen(table: str, given: Columns) -> str:
     """PostgreSQL: the INSERT of `bulk`, from ``{u}``."""
     names = ", ".join(name.partition("=")[0] for name, _ in given)
     values = ", ".join(name.partition("=")[2] or f"u.{name}" for name, _ in given)
@@ -142,7 +157,7 @@ def insert_chosen(table: str, given: tuple[tuple[str, str], ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def recordset(columns: tuple[tuple[str, str], ...]) -> str:
+def recordset(columns: Columns) -> str:
     """PostgreSQL: rows of one JSON text as the table ``u``."""
     names = ", ".join(f"{name} {'text' if kind == 'bytea' else kind}" for name, kind in columns)
     if not any(kind == "bytea" for _, kind in columns):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
@@ -42,6 +43,19 @@ _COUNT_ALIKE = {
 COUNT_COLUMNS = {
     f"{name}={_COUNT_ALIKE[name]}" if name in _COUNT_ALIKE else name: kind for name, kind in REPORT_COLUMNS.items()
 }
+_ALIKE = ("device", "boot", "community", "skew_ms", "received_ms", "gate", "from_ms")
+"""What the counts of a body mostly have in common."""
+_alike, _own = (
+    itemgetter(
+        *(
+            place
+            for place, name in enumerate(KeptReport._fields)
+            if name not in _COUNT_ALIKE and (name in _ALIKE) is common
+        )
+    )
+    for common in (True, False)
+)
+LEAST_ALIKE = 4
 count_values = itemgetter(*(place for place, name in enumerate(KeptReport._fields) if name not in _COUNT_ALIKE))
 DIRTY_COLUMNS = {name: kind_of(dirty.c[name].type) for name in ("community", "subject", "lo", "hi", "cause")}
 TRAY_COLUMNS = {
@@ -163,13 +177,25 @@ class Work:
         self.tray.append((*item[:7], body, item.digest, "open"))
 
     def _write(self, exact: bool) -> None:
-        new = self.sql.bulk("reports", COUNT_COLUMNS, [count_values(row) for row in self.counts])
+        new = self._write_counts()
         new += self.sql.bulk("reports", REPORT_COLUMNS, self.others)
         if not exact and new < len(self.counts) + len(self.others):
             raise Known
         self.sql.bulk("dirty", DIRTY_COLUMNS, list(self.marks()))
         self.sql.bulk("tray", TRAY_COLUMNS, self.tray)
         self.sql.many("UPDATE scan_references SET used_by = ? WHERE ref_hash = ? AND used_by IS NULL", self.used)
+
+    def _write_counts(self) -> int:
+        if not self.sql.is_sqlite:
+            return self.sql.bulk("reports", COUNT_COLUMNS, [count_values(row) for row in self.counts])
+        new, alone = 0, []
+        for alike, found in groupby(self.counts, _alike):
+            rows = list(found)
+            if len(rows) < LEAST_ALIKE:
+                alone += rows
+                continue
+            new += self.sql.bulk_alike("reports", COUNT_COLUMNS, alike, _ALIKE, list(map(_own, rows)))
+        return new + self.sql.bulk("reports", COUNT_COLUMNS, list(map(count_values, alone)))
 
     def marks(self) -> Iterator[tuple[str, str, bytes, bytes, str]]:
         for (device, subject, _, cause), (community, first, last) in self.spans.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam
+from sqlalchemy import Connection, Dialect, LargeBinary, bindparam
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Row = Mapping[str, Any]
@@ -98,7 +98,7 @@ def _compiled(statement: Any, dialect: Dialect) -> _Compiled:
     found: SQLCompiler = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     own = {name: given for name, given in found.params.items() if given is not None}
     kinds = {name: bind.type.dialect_impl(dialect) for name, bind in found.binds.items() if name in found.params}
-    binding = ((name, kind.bind_processor(dialect)) for name, kind in kinds.items())
+    binding = ((name, None if _is_raw(kind) else kind.bind_processor(dialect)) for name, kind in kinds.items())
     binds = {name: change for name, change in binding if change is not None}
     results = [
         (place, change) for place, column in enumerate(_columns(statement)) if (change := _reads(column, dialect))
@@ -111,5 +111,11 @@ def _columns(statement: Any) -> Sequence[Any]:
 
 
 def _reads(column: Any, dialect: Dialect) -> Change | None:
-    change: Change | None = column.type.dialect_impl(dialect).result_processor(dialect, None)
+    kind = column.type.dialect_impl(dialect)
+    change: Change | None = None if _is_raw(kind) else kind.result_processor(dialect, None)
     return change
+
+
+def _is_raw(kind: Any) -> bool:
+    """Both drivers take and give bytes as they are."""
+    return isinstance(kind, LargeBinary)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,13 @@ class SqlDatabase:
         for line in self._lines:
             line.close()
         self.engine.dispose()
+
+
+_AS_IT_IS: dict[type, Callable[[Any], Any]] = {bytes: bytes, memoryview: bytes, bool: int, type(None): {}.get}
+# For each value that is no number and no text sqlite3 looks whether somebody wants it turned into something else, and
+# longest where nobody does: that is three times as much as binding it, and our keys are bytes.
+for _kind, _as_it_is in _AS_IT_IS.items():
+    sqlite3.register_adapter(_kind, _as_it_is)
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
