@@ -12,7 +12,8 @@ from sqlalchemy import insert
 
 from community_flow.adapters.memory_traffic import MemorySignals
 from community_flow.adapters.sql.queries_fold_bulk import SqlFoldBulk
-from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
+from community_flow.adapters.sql.queries_fold_queue import SqlFoldQueue
+from community_flow.adapters.sql.queries_fold_reports import SqlFoldReports
 from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
 from community_flow.adapters.sql.queries_passages import SqlPassages
 from community_flow.adapters.sql.store import insert_ignore

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from community_flow.domain.passages import Triple, triple_id
+from community_flow.domain.passages import Triple, key_t_ms, triple_id
+
+TOGETHER_MS = 600_000
+"""Marks of one subject within one such stretch become one: the fold settles them in one go anyway."""
 
 FOLDED_JOURNAL_KINDS = frozenset({"community", "zone", "gate", "household", "person", "pass", "device"})
 """Kinds of journal rows that the fold reads; the others change nothing derived."""
@@ -18,6 +22,16 @@ class Mark:
     lo: bytes
     hi: bytes
     cause: str
+
+
+def joined(marks: Iterable[Mark]) -> list[Mark]:
+    """What these marks say, with one for those of a subject and cause that begin in the same TOGETHER_MS."""
+    found: dict[tuple[str, int, str], Mark] = {}
+    for mark in marks:
+        place = mark.subject, key_t_ms(mark.lo) // TOGETHER_MS, mark.cause
+        known = found.get(place, mark)
+        found[place] = Mark(mark.subject, min(known.lo, mark.lo), max(known.hi, mark.hi), mark.cause)
+    return list(found.values())
 
 
 def credential(pass_ref: bytes | None, tag_ref: bytes | None) -> str | None:

@@ -30,7 +30,8 @@ def flow_parts(core: Core) -> FlowParts:
     """Made once for each core."""
     if "flow" not in core.parts:
         from community_flow.adapters.sql.queries_fold_bulk import SqlFoldBulk
-        from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue, SqlFoldReports
+        from community_flow.adapters.sql.queries_fold_queue import SqlFoldQueue
+        from community_flow.adapters.sql.queries_fold_reports import SqlFoldReports
         from community_flow.adapters.sql.queries_fold_rows import SqlFoldRows
         from community_flow.adapters.sql.queries_passages import SqlPassages
         from community_flow.adapters.sql.queries_statistics import SqlFootfall

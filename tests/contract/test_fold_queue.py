@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from community_flow.adapters.sql.queries_fold_reports import SqlFoldQueue
+from community_flow.adapters.sql.queries_fold_queue import SqlFoldQueue
 from community_flow.domain.marks import Mark, count_subject, journal_subject
 from community_flow.domain.passages import key_at
 from community_flow.settings import Settings

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import device_status, references, reports, through, tray
 from community_flow.domain import passes, sealing
 from community_flow.domain.errors import Invalid
+from community_flow.domain.marks import Mark
 from community_flow.domain.passages import report_key
 from community_flow.domain.scope import Role, Scope
 from community_flow.ports.ingest import Trusted
@@ -27,6 +27,7 @@ from community_flow.wiring.core import Core
 from community_flow.wiring.ingest import IngestParts, ingest_parts
 from sensors import wire
 from tests.factories import small_community
+from tests.fold_queue import waiting
 from tests.services import wait_until
 
 BOOT = 30514159265
@@ -73,10 +74,10 @@ class Desk:
         with self.core.db.read() as tx:
             return list(tx.execute(select(tray).order_by(tray.c.id)))
 
-    def marks(self) -> list[Any]:
+    def marks(self) -> list[Mark]:
         """Marks of reports; the registry's own are left out."""
         with self.core.db.read() as tx:
-            return list(tx.execute(select(dirty).where(dirty.c.cause != "journal").order_by(dirty.c.id)))
+            return waiting(tx)
 
     def status(self) -> Any:
         with self.core.db.read() as tx:
@@ -465,9 +466,9 @@ def everything_of(desk: Desk) -> dict[str, Any]:
             tx.execute(select(device_status).where(device_status.c.device == desk.device.device)).mappings().one()
         )
         spans = merged(
-            (row.subject, row.cause, bytes(row.lo)[:8], bytes(row.hi)[:8])
-            for row in tx.execute(select(dirty).where(dirty.c.lo.is_not(None), dirty.c.cause != "journal"))
-            if desk.device.device.encode() in bytes(row.lo)
+            (mark.subject, mark.cause, mark.lo[:8], mark.hi[:8])
+            for mark in waiting(tx)
+            if desk.device.device.encode() in mark.lo
         )
     return {
         "reports": sorted(without(row, "device", "received_ms") for row in mine),

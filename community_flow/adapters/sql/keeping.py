@@ -22,16 +22,14 @@ import msgspec
 from community_flow.adapters.sql.boots import Boot, Entry, Triple, advance, plain_runs
 from community_flow.adapters.sql.device_news import tell_devices
 from community_flow.adapters.sql.driver import Driver, kind_of
-from community_flow.adapters.sql.tables_flow import dirty
+from community_flow.adapters.sql.mark_packs import PACK_COLUMNS, packs
 from community_flow.adapters.sql.tables_ingest import reports
+from community_flow.domain.marks import TOGETHER_MS, Mark
 from community_flow.domain.passages import report_key
 from community_flow.domain.reports import HOLDS, Hold, KeptReport, Outcome, TrayItem
 from community_flow.ports.ingest import Kept, Prepared, SeenBefore, Submission
 
 Seal = Callable[[str], Mapping[str, str]]
-
-TOGETHER_MS = 600_000
-"""Marks of one subject within one such stretch become one: the fold settles them in one go anyway."""
 
 REPORT_COLUMNS = {name: kind_of(reports.c[name].type) for name in KeptReport._fields}
 _COUNT_ALIKE = {
@@ -57,7 +55,6 @@ _alike, _own = (
 )
 LEAST_ALIKE = 4
 count_values = itemgetter(*(place for place, name in enumerate(KeptReport._fields) if name not in _COUNT_ALIKE))
-DIRTY_COLUMNS = {name: kind_of(dirty.c[name].type) for name in ("community", "subject", "lo", "hi", "cause")}
 TRAY_COLUMNS = {
     "community": "text", "device": "text", "boot": "bigint", "seq": "bigint", "received_ms": "bigint", "reason": "text",
     "detail": "text", "body": "text", "digest": "bytea", "state": "text",
@@ -181,7 +178,7 @@ class Work:
         new += self.sql.bulk("reports", REPORT_COLUMNS, self.others)
         if not exact and new < len(self.counts) + len(self.others):
             raise Known
-        self.sql.bulk("dirty", DIRTY_COLUMNS, list(self.marks()))
+        self.sql.bulk("dirty", PACK_COLUMNS, packs(self.marks()))
         self.sql.bulk("tray", TRAY_COLUMNS, self.tray)
         self.sql.many("UPDATE scan_references SET used_by = ? WHERE ref_hash = ? AND used_by IS NULL", self.used)
 
@@ -197,10 +194,11 @@ class Work:
             new += self.sql.bulk_alike("reports", COUNT_COLUMNS, alike, _ALIKE, list(map(_own, rows)))
         return new + self.sql.bulk("reports", COUNT_COLUMNS, list(map(count_values, alone)))
 
-    def marks(self) -> Iterator[tuple[str, str, bytes, bytes, str]]:
+    def marks(self) -> Iterator[tuple[str, Mark]]:
+        """With their communities."""
         for (device, subject, _, cause), (community, first, last) in self.spans.items():
             lo, hi = (report_key(t_ms, device, boot, seq) for t_ms, boot, seq in (first, last))
-            yield community, subject, lo, hi, cause
+            yield community, Mark(subject, lo, hi, cause)
 
 
 def kept_of(submission: Submission, outcomes: list[Outcome], through: Mapping[Boot, int]) -> Kept:

@@ -18,7 +18,6 @@ from community_flow.adapters.sql.device_news import NEWS_ALL, NEWS_COLUMNS, news
 from community_flow.adapters.sql.driver import Driver, insert_chosen, recordset
 from community_flow.adapters.sql.keeping import (
     COUNT_COLUMNS,
-    DIRTY_COLUMNS,
     REPORT_COLUMNS,
     Known,
     Seal,
@@ -26,6 +25,7 @@ from community_flow.adapters.sql.keeping import (
     count_values,
     kept_of,
 )
+from community_flow.adapters.sql.mark_packs import PACK_COLUMNS, packs
 from community_flow.ports.ingest import Kept, Submission
 
 # The device rows are locked first, always in the same order: two groups then never wait for each other.
@@ -48,7 +48,7 @@ locked AS MATERIALIZED (
   SELECT device FROM device_status WHERE device IN (SELECT name FROM news) ORDER BY device FOR UPDATE),
 counts AS ({_insert("reports", COUNT_COLUMNS)} RETURNING 1),
 others AS ({_insert("reports", REPORT_COLUMNS)} RETURNING 1),
-marks AS ({_insert("dirty", DIRTY_COLUMNS)}),
+marks AS ({_insert("dirty", PACK_COLUMNS)}),
 runs AS ({MOVE_ALL_ON.replace("{u}", _table(RUN_COLUMNS)).replace(" RETURNING", f" AND {_LOCKED} RETURNING")}),
 told AS ({NEWS_ALL.replace("{u}", "news AS u")} AND {_LOCKED})
 SELECT 1 / (((SELECT count(*) FROM counts) + (SELECT count(*) FROM others) = %s
@@ -72,7 +72,7 @@ def keep_at_once(line: Driver, seal: Seal, submissions: Sequence[Submission]) ->
         _json(NEWS_COLUMNS, news_of(submissions, kept, work.forged)),
         _json(COUNT_COLUMNS, [count_values(row) for row in work.counts]),
         _json(REPORT_COLUMNS, work.others),
-        _json(DIRTY_COLUMNS, list(work.marks())),
+        _json(PACK_COLUMNS, packs(work.marks())),
         _json(RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs.values()]),
     )
     try:

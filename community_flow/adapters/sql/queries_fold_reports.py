@@ -1,4 +1,4 @@
-"""What the fold reads: its queue, and live reports (kept, not held back, not corrected)."""
+"""What the fold reads: live reports (kept, not held back, not corrected)."""
 
 from __future__ import annotations
 
@@ -9,33 +9,24 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Text,
     and_,
-    delete,
     func,
-    insert,
-    literal,
     or_,
     select,
-    text,
     union_all,
 )
 
-from community_flow.adapters.sql.asking import Asking, for_each, in_passing, matching
+from community_flow.adapters.sql.asking import Asking, for_each, in_passing
 from community_flow.adapters.sql.prepared import Row, prepared, value
 from community_flow.adapters.sql.queries_fold_counts import START_MS, SqlFoldCounts, live
 from community_flow.adapters.sql.report_bodies import body_of
-from community_flow.adapters.sql.tables_flow import OF_JOURNAL, dirty
 from community_flow.adapters.sql.tables_ingest import COUNTED, reports
 from community_flow.domain.conflicts import RELAY_MS, TOKEN_EPOCH_MS, Shown
-from community_flow.domain.marks import GATE, Mark, credential, report_subject, scan_subject
+from community_flow.domain.marks import credential, report_subject, scan_subject
 from community_flow.domain.passages import Scan, Triple, report_key
-from community_flow.ports.flow import Kin, Named, Stretch
+from community_flow.ports.flow import Named, Stretch
 
-MOST_SIDE_MARKS = 200
-"""Marks of one gate and direction in one slice."""
-
-r, d, w = reports.c, dirty.c, dirty.alias("waiting").c
+r = reports.c
 SCAN_COLUMNS = (
     r.t_ms, r.device, r.boot, r.seq, r.gate, r.direction, r.passed, r.kind, r.party, r.method, r.assurance, r.decision,
     r.reason, r.forced,
@@ -47,115 +38,6 @@ def scan(row: Sequence[Any]) -> Scan:
     t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest = row
     key = report_key(t_ms, device, boot, seq)
     return Scan(key, t_ms, device, boot, seq, gate, direction, passed, kind, party, *rest)
-
-
-_HERE = d.community == value("community")
-_WAITING = select(d.subject).where(_HERE).order_by(d.id).limit(value("most"))
-
-
-def _each_community() -> Select[Any]:
-    """From one community to the next by the index: what waits of each may be a flood."""
-    each = select(func.min(d.community).label("community")).cte("each", recursive=True)
-    following = select(func.min(d.community)).where(d.community > each.c.community).scalar_subquery()
-    each = each.union_all(select(following).where(each.c.community.is_not(None)))
-    return select(each.c.community).where(each.c.community.is_not(None))
-
-
-# A slice looks for a few rows by an index, however small or unknown the tables are.
-_BY_INDEX = (func.set_config(f"enable_{way}", "off", True) for way in ("seqscan", "hashjoin", "mergejoin"))
-_LOCK = prepared(select(func.pg_try_advisory_xact_lock(func.hashtextextended(value("key", type_=Text), 0)), *_BY_INDEX))
-_COMMUNITIES = prepared(_each_community())
-_OF_JOURNAL = prepared(_WAITING.where(text(OF_JOURNAL)))
-_OF_ALL = prepared(_WAITING)
-_MARK = (d.subject, d.lo, d.hi, d.cause)
-_TAKE = Asking(
-    lambda asked: (
-        delete(dirty)
-        .where(d.id.in_(matching(asked, [w.id], lambda a: and_(w.community == a.community, w.subject == a.name))))
-        .returning(*_MARK)
-    )
-)
-_CROWDED = Asking(
-    lambda asked: select(
-        asked.c.name,
-        select(literal(1))
-        .where(_HERE, d.subject == asked.c.name)
-        .limit(1)
-        .offset(MOST_SIDE_MARKS)
-        .correlate(asked)
-        .scalar_subquery(),
-    )
-)
-_OF_SIDE = and_(_HERE, d.subject == value("side"))
-_FIRST_OF_SIDE = select(d.id).where(_OF_SIDE).order_by(d.lo).limit(MOST_SIDE_MARKS)
-_TAKE_SIDE = prepared(delete(dirty).where(_OF_SIDE, d.id.in_(_FIRST_OF_SIDE)).returning(*_MARK))
-_PUT = prepared(insert(dirty).values({name: value(name) for name in ("community", "subject", "lo", "hi", "cause")}))
-_ONE_MORE = prepared(select(literal(1)).where(_HERE).limit(1).offset(value("marks")))
-
-
-class SqlFoldQueue:
-    def lock(self, tx: Connection, community: str) -> bool:
-        if tx.dialect.name != "postgresql":
-            return True  # the writer holds the only write lock
-        return bool(_LOCK.scalar(tx, key="fold:" + community))
-
-    def waiting(self, tx: Connection) -> list[str]:
-        return [row[0] for row in _COMMUNITIES.rows(tx)]
-
-    def take(
-        self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str] = ()
-    ) -> list[Mark]:
-        names = self._next(tx, community, subjects, kin, without)
-        crowded = self._crowded(tx, community, [name for name in names if name.startswith(GATE)])
-        taken: dict[str, Mark] = {}
-        sides: list[Mark] = []
-        # What is deleted is exactly what is read: a mark that another transaction commits meanwhile stays.
-        wanted = ({"community": community, "name": name} for name in names if name not in crowded)
-        for row in _TAKE.rows(tx, wanted):
-            mark = Mark(*row)
-            if mark.subject.startswith(GATE):
-                sides.append(mark)  # as they are: joined they would span all between an old report and a new one
-            else:
-                _widen(taken, mark)
-        for side in sorted(crowded):
-            sides += self._earliest(tx, community, side)
-        return [*taken.values(), *sides]
-
-    def _crowded(self, tx: Connection, community: str, sides: Sequence[str]) -> set[str]:
-        """Gates and directions with more marks than one slice should take."""
-        rows = _CROWDED.rows(tx, ({"name": side} for side in sides), community=community)
-        return {side for side, one_more in rows if one_more}
-
-    def _earliest(self, tx: Connection, community: str, side: str) -> list[Mark]:
-        return [Mark(*row) for row in _TAKE_SIDE.rows(tx, community=community, side=side)]
-
-    def _next(self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str]) -> list[str]:
-        asked = {"community": community, "most": 4 * subjects}
-        if without:
-            left = _WAITING.where(d.subject.not_in(without))
-            names = list(tx.execute(left.where(text(OF_JOURNAL)), asked)) or list(tx.execute(left, asked))
-        else:
-            names = _OF_JOURNAL.rows(tx, **asked) or _OF_ALL.rows(tx, **asked)
-        first = list(dict.fromkeys(name for (name,) in names))[:subjects]
-        groups = [sorted(kin(name)) for name in first]
-        return list(dict.fromkeys(other for group in groups if not set(without).intersection(group) for other in group))
-
-    def put(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
-        rows = [
-            {"community": community, "subject": mark.subject, "lo": mark.lo, "hi": mark.hi, "cause": mark.cause}
-            for mark in marks
-        ]
-        _PUT.many(tx, rows)
-
-    def exceeds(self, tx: Connection, community: str, marks: int) -> bool:
-        return bool(_ONE_MORE.rows(tx, community=community, marks=marks))
-
-
-def _widen(taken: dict[str, Mark], mark: Mark) -> None:
-    known = taken.get(mark.subject)
-    if known is not None:
-        mark = Mark(mark.subject, min(known.lo, mark.lo), max(known.hi, mark.hi), known.cause)
-    taken[mark.subject] = mark
 
 
 _COMMUNITY = r.community == value("community")

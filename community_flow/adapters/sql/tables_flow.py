@@ -19,10 +19,13 @@ dirty = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("community", Text, nullable=False),
     # As `domain/marks.py` names it: a person, a credential, "r:…" one report alone, "gate:…", "void:…", "journal:…".
+    # Null for the marks of one commit together.
     Column("subject", Text),
     Column("lo", Raw, nullable=False),
     Column("hi", Raw, nullable=False),
     Column("cause", Text, nullable=False),
+    # Of the marks of one commit: `mark_packs.py` reads them.
+    Column("marks", Raw),
     Index(None, "community", "subject"),
     # In the order in which they came, past the flood of another community.
     Index(None, "community", "id"),
