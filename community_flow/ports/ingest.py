@@ -73,8 +73,7 @@ class SeenBefore(msgspec.Struct, frozen=True, gc=False):
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceNews:
+class DeviceNews(msgspec.Struct, frozen=True, gc=False):
     """What a body says about its device."""
 
     skew_ms: int | None = None
@@ -86,8 +85,7 @@ class DeviceNews:
     status: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """A body on its way into the store: every report of it at its place."""
 
     device: str
@@ -99,14 +97,13 @@ class Submission:
     same: Callable[[bytes, bytes], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """What the store did with a submission: outcomes in its order, and the highest seq without a gap per boot."""
 
     outcomes: list[Outcome]
     through: dict[int, int]
     # How many reports had each outcome.
-    tally: Mapping[str, int] = field(default_factory=dict)
+    tally: Mapping[str, int] = {}
 
     @property
     def fresh(self) -> int:

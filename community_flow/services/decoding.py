@@ -194,8 +194,7 @@ class Malformed:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Struct, frozen=True, gc=False):
     """A body, every report of it in the order it came."""
 
     batch: str

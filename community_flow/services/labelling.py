@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -55,8 +54,7 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
 NOBODY = Label()
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """Look-ups for one body, read before its reports are labelled: public keys by pass_ref, references by hash."""
 
     device: Trusted
@@ -67,11 +65,11 @@ class Batch:
     refs: Mapping[int, bytes]
     # False while the server's own clock is wrong: then nothing is called late or early by it.
     timed: bool = True
-    keys: Mapping[bytes, bytes] = field(default_factory=dict)
-    references: Mapping[bytes, Reference] = field(default_factory=dict)
+    keys: Mapping[bytes, bytes] = {}
+    references: Mapping[bytes, Reference] = {}
 
     def with_found(self, keys: Mapping[bytes, bytes], references: Mapping[bytes, Reference]) -> Batch:
-        return replace(self, keys=keys, references=references)
+        return msgspec.structs.replace(self, keys=keys, references=references)
 
 
 class Labelling:
@@ -86,6 +84,8 @@ class Labelling:
     def open(self, device: Trusted, reports: Sequence[Report | Malformed], now_ms: int, *, timed: bool = True) -> Batch:
         """Open seals and decode passes."""
         shown = {place: self._shown(each) for place, each in enumerate(reports) if type(each) is Scan}
+        if not shown:
+            return Batch(device, now_ms, {}, {}, {}, timed)
         tokens = {
             place: passes.decode(each.pass_) for place, each in shown.items() if isinstance(each, Shown) and each.pass_
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -19,8 +18,7 @@ Entry = Prepared | TrayItem | SeenBefore
 PAGE = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """Reports of one boot from ``first`` to ``last`` with none missing."""
 
     boot: Boot
@@ -44,13 +42,13 @@ def plain_runs(submissions: Iterable[Submission]) -> dict[str, Run]:
 
 def _run_of(submission: Submission) -> Run | None:
     entries = submission.entries
-    if not all(type(entry) is Prepared and entry.lost is None for entry in entries):
+    if not entries or not all(type(entry) is Prepared and entry.lost is None for entry in entries):
         return None
-    boots = {entry.row.boot for entry in entries}  # type: ignore[union-attr]  # looked at above
-    seqs = [entry.row.seq for entry in entries]  # type: ignore[union-attr]
-    if len(boots) != 1 or seqs != list(range(seqs[0], seqs[0] + len(seqs))):
+    rows = [entry.row for entry in entries]  # type: ignore[union-attr]  # looked at above
+    boot, first = rows[0].boot, rows[0].seq
+    if any(row.seq != seq or row.boot != boot for seq, row in enumerate(rows, first)):
         return None
-    return Run((submission.device, boots.pop()), seqs[0], seqs[-1])
+    return Run((submission.device, boot), first, rows[-1].seq)
 
 
 def _continued(before: Run | None, run: Run | None) -> Run | None:

@@ -203,7 +203,9 @@ class Work:
 
 def kept_of(submission: Submission, outcomes: list[Outcome], through: Mapping[Boot, int]) -> Kept:
     boots = {each.boot for each in outcomes}
-    tally = Counter([each.outcome for each in outcomes])
+    tally: dict[str, int] = {}
+    for each in outcomes:
+        tally[each.outcome] = tally.get(each.outcome, 0) + 1
     return Kept(outcomes, {boot: through[submission.device, boot] for boot in boots}, tally)
 
 
