@@ -73,10 +73,14 @@ class LedgerFold:
         stands_for = self._replacements(tx, changed.community, sides)
         changes = self._widened(tx, changed.community, {side: _merged(spans) for side, spans in sides.items()})
         reads.read_ahead((side, spans[0]) for side, spans in changes.items() if len(spans) == 1)
+        found = _Found()
         for side, spans in changes.items():
+            view = _View(reads, rules, side, stands_for[side])
             for span in spans:
-                view = _View(reads, rules, side, stands_for[side])
-                self._settle(tx, view, span, changed)
+                found.add(view, span)
+                if len(spans) > 1:  # the next span of a side begins with what is written of this one
+                    self._write(tx, found, changed)
+        self._write(tx, found, changed)
 
     def _counting(
         self, tx: Transaction, rules: Rulebook, community: str, sides: dict[Side, list[Span]]
@@ -120,16 +124,12 @@ class LedgerFold:
                 sides[row.gate, row.direction].append(replaced)
         return {side: Replacements(rows) for side, rows in known.items()}
 
-    def _settle(self, tx: Transaction, view: _View, span: Span, changed: Changed) -> None:
-        work = view.without_partners(span) or view.settled(span)
-        known = [row for row in view.reads.ledger(view.side, work.span) if work.judges(row.row)]
-        removed, added = _difference(view.side, known, work.unmatched)
-        self.rows.replace_ledger(tx, changed.community, removed, added)
-        old, new = work.old_states.items(), work.states.items()
-        gone = [StateRow(*view.side, *each) for each in old if each not in new]
-        self.rows.replace_states(tx, changed.community, gone, [StateRow(*view.side, *each) for each in new - old])
-        changed.ledger_removed += removed
-        changed.ledger_added += added
+    def _write(self, tx: Transaction, found: _Found, changed: Changed) -> None:
+        self.rows.replace_ledger(tx, changed.community, found.removed, found.added)
+        self.rows.replace_states(tx, changed.community, found.gone, found.states)
+        changed.ledger_removed += found.removed
+        changed.ledger_added += found.added
+        found.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,30 @@ class _Work:
 
     def judges(self, row: Unmatched) -> bool:
         return row.source not in self.later if row.at_ms >= self.from_ms else row.source in self.earlier
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is to be changed in the ledger: of all sides together, because each statement is a way to the store."""
+
+    removed: list[LedgerRow] = field(default_factory=list)
+    added: list[LedgerRow] = field(default_factory=list)
+    gone: list[StateRow] = field(default_factory=list)
+    states: list[StateRow] = field(default_factory=list)
+
+    def add(self, view: _View, span: Span) -> None:
+        work = view.without_partners(span) or view.settled(span)
+        known = [row for row in view.reads.ledger(view.side, work.span) if work.judges(row.row)]
+        removed, added = _difference(view.side, known, work.unmatched)
+        self.removed += removed
+        self.added += added
+        old, new = work.old_states.items(), work.states.items()
+        self.gone += [StateRow(*view.side, *each) for each in old if each not in new]
+        self.states += [StateRow(*view.side, *each) for each in new - old]
+
+    def clear(self) -> None:
+        for each in (self.removed, self.added, self.gone, self.states):
+            each.clear()
 
 
 @dataclass(slots=True)

@@ -41,7 +41,8 @@ def _of_sides(columns: Sequence[Any], *which: ColumnElement[bool]) -> Asking:
 
         def match(a: Any) -> ColumnElement[bool]:
             within = and_(r.community == a.community, r.t_ms.between(a.from_ms, a.to_ms), COUNTED)
-            return and_(within, tuple_(r.gate, r.direction).in_(named), *which)
+            # As a value, or PostgreSQL would go through all sides for each row.
+            return and_(within, tuple_(r.gate, r.direction).in_(named).is_(True), *which)
 
         return matching(asked, (r.gate, r.direction, r.t_ms, *columns), match)
 
