@@ -1,12 +1,14 @@
 """Rows of a table added or removed many at a time.
 
-SQLite runs a statement for each row within the driver. On PostgreSQL that would be a message a row: there all rows go
-as one JSON text (five times cheaper for a client than an array a column) in one statement.
+SQLite runs a statement for each row within the driver. On PostgreSQL that would be a message a row: there many rows are
+copied, some go as one JSON text (five times cheaper for a client than an array a column) in one statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Connection, FromClause, Table, and_, delete, insert, select
 
@@ -16,12 +18,15 @@ from community_flow.adapters.sql.prepared import Prepared, Row, prepared, value
 
 FEW = 4
 """So many rows, one by one, are as cheap as the text."""
+MANY = 64
+"""From here on COPY costs the server half of what it takes to read the text."""
 
 
 class Adding:
     """Insert rows that have a value for every column."""
 
     def __init__(self, table: Table) -> None:
+        self.table = table
         self._one = prepared(insert(table).values({each.name: value(each.name, type_=each.type) for each in table.c}))
         self._all = Prepared(lambda _: insert(table).from_select(list(table.c.keys()), select(*_given(table).c)))
         self._json = [each.name for each in table.c if isinstance(each.type, Json)]
@@ -29,8 +34,11 @@ class Adding:
     def many(self, tx: Connection, rows: Sequence[Row]) -> None:
         if tx.dialect.name == "sqlite" or len(rows) < FEW:
             self._one.many(tx, rows)
-        else:
+        elif len(rows) < MANY:
             self._all.run(tx, given=as_json([self._with_texts(row) for row in rows]))
+        else:
+            columns = tuple(self.table.c.keys())
+            copied(tx, self.table.name, columns, map(itemgetter(*columns), map(self._with_texts, rows)))
 
     def _with_texts(self, row: Row) -> Row:
         """A column of JSON holds it as text."""
@@ -49,6 +57,14 @@ class Removing:
             self._one.many(tx, rows)
         else:
             self._all.run(tx, given=as_json(rows))
+
+
+def copied(tx: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """PostgreSQL: put rows into a table by COPY."""
+    cursor: Any = tx.connection.cursor()
+    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:  # names of ours
+        for row in rows:
+            copy.write_row(row)
 
 
 def _delete_given(table: Table, names: Sequence[str]) -> object:

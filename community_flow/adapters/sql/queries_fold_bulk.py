@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as SqlText
 
 from community_flow.adapters.sql.asking import in_passing
+from community_flow.adapters.sql.many import copied
 from community_flow.adapters.sql.metadata import Json
 from community_flow.adapters.sql.queries_fold_counts import live
 from community_flow.adapters.sql.report_bodies import body_of, named_in
@@ -171,17 +172,15 @@ class SqlFoldBulk:
 
     def fill(self, tx: Connection, community: str, table: str, rows: Iterable[Row]) -> None:
         target, names = COLUMNS[table]
-        told = ", ".join(["community", *names])
-        cursor: Any = tx.connection.cursor()
+        told = ["community", *names]
         if tx.dialect.name == "sqlite":
+            cursor: Any = tx.connection.cursor()
             name, marks = community.replace("'", "''"), ", ".join("?" * len(names))
-            cursor.executemany(f"INSERT INTO {target.name} ({told}) VALUES ('{name}', {marks})", rows)  # noqa: S608
+            cursor.executemany(f"INSERT INTO {target.name} ({', '.join(told)}) VALUES ('{name}', {marks})", rows)  # noqa: S608
             return
         waiting = iter(rows)
         while piece := list(islice(waiting, PIECE)):
-            with cursor.copy(f"COPY {target.name} ({told}) FROM STDIN") as copy:
-                for row in piece:
-                    copy.write_row((community, *row))
+            copied(tx, target.name, told, ((community, *row) for row in piece))
 
     def index(self, tx: Connection) -> None:
         for index in _indexes():

@@ -123,6 +123,8 @@ def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _holds(spans: Sequence[tuple[int, int]], t_ms: int) -> bool:
+    if len(spans) == 1:  # nearly always
+        return spans[0][0] <= t_ms <= spans[0][1]
     place = bisect_right(spans, t_ms, key=_first) - 1
     return place >= 0 and t_ms <= spans[place][1]
 
