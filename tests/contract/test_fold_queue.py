@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy import func, select
+
+from community_flow.adapters.sql.driver import Driver
+from community_flow.adapters.sql.mark_packs import PACK_COLUMNS, packs
 from community_flow.adapters.sql.queries_fold_queue import SqlFoldQueue
+from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.domain.marks import Mark, count_subject, journal_subject
 from community_flow.domain.passages import key_at
 from community_flow.settings import Settings
@@ -76,6 +82,58 @@ def test_of_a_crowded_gate_the_earliest_marks_are_taken(core: Core) -> None:
     assert taken(core) == []
 
 
+def packed(core: Core, community: str, *marks: Mark) -> None:
+    """As ingest writes the marks of one commit."""
+    with core.db.write() as tx:
+        Driver.of(tx).bulk("dirty", PACK_COLUMNS, packs((community, each) for each in marks))
+
+
+def test_marks_of_many_commits_are_taken_as_few(core: Core) -> None:
+    sides = [count_subject(gate, way) for gate in ("east", "west") for way in ("in", "out")]
+    for commit in range(50):
+        packed(core, "garden", *(mark(side, MORNING_MS + 100 * commit) for side in sides))
+    packed(core, "plaza", mark(person(1)))
+    with core.db.write() as tx:
+        found = QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))
+    whole = [Mark(side, key_at(MORNING_MS), key_at(MORNING_MS + 4_900), "test") for side in sides]
+    assert sorted(found, key=str) == sorted(whole, key=str)
+    assert taken(core) == []
+    assert taken(core, "plaza") == [person(1)]
+
+
+def test_marks_of_a_flood_of_commits_are_unpacked_by_and_by(core: Core) -> None:
+    for commit in range(20):
+        packed(core, "garden", *map(mark, map(person, range(300 * commit, 300 * commit + 300))))
+    found: list[str] = []
+    while more := taken(core):
+        found += more
+        assert rows(core) <= 6_000  # what is unpacked is no flood of rows in one transaction
+    assert sorted(found) == [person(each) for each in range(6_000)]
+
+
+def rows(core: Core) -> int:
+    with core.db.read() as tx:
+        return int(tx.execute(select(func.count()).select_from(dirty)).scalar_one())
+
+
+def test_marks_that_were_not_folded_after_all_are_taken_again(core: Core) -> None:
+    packed(core, "garden", *map(mark, map(person, range(3))))
+    with suppress(ZeroDivisionError), core.db.write() as tx:
+        assert len(QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))) == 3
+        raise ZeroDivisionError
+    assert sorted(taken(core)) == [person(each) for each in range(3)]
+
+
+def test_marks_in_packs_count_as_waiting(core: Core) -> None:
+    packed(core, "garden", *map(mark, map(person, range(3))))
+    with core.db.read() as tx:
+        assert QUEUE.waiting(tx) == ["garden"]
+        assert QUEUE.exceeds(tx, "garden", 0)
+    taken(core)
+    with core.db.read() as tx:
+        assert QUEUE.waiting(tx) == []
+
+
 def steps(core: Core, community: str) -> int:
     """What SQLite's machine does for one look into the queue, in hundreds of its steps; nothing is taken."""
     found = 0
@@ -104,5 +162,8 @@ def test_a_look_costs_the_same_however_much_waits(tmp_path: Path) -> None:
     put(core, "garden", *map(mark, map(person, range(1_000, 30_000))))
     assert steps(core, "garden") < 2 * few
     put(core, "plaza", mark(person(0)))
+    assert steps(core, "plaza") < 2 * few
+    for _ in range(5_000):
+        packed(core, "harbour", mark(person(0)))
     assert steps(core, "plaza") < 2 * few
     core.db.close()

@@ -456,6 +456,26 @@ def test_the_quick_way_keeps_exactly_what_the_careful_way_keeps(desk: Desk, seed
     assert everything_of(desk) == everything_of(other)
 
 
+def test_each_count_of_a_mixed_body_keeps_its_own_values(desk: Desk) -> None:
+    """Runs of counts that have much in common, and single ones between them, on both sides of a statement's length."""
+    rng = Random(5)
+    sent: list[wire.Count] = []
+    while len(sent) < 200:
+        common = {"direction": rng.choice(("in", "out")), "skew_ms": rng.choice((0, 0, -90))}
+        for _ in range(rng.choice((1, 3, 4, 40))):
+            at = desk.now_ms - rng.randrange(5_000)
+            window = {"from_ms": at - 1_000} if rng.random() < 0.1 else {}
+            sent.append(desk.count(
+                len(sent) + 1, at=at, n=rng.randrange(9), confidence=rng.random(), **common, **window
+            ))  # fmt: skip
+    assert desk.outcomes(*sent) == ["accepted"] * len(sent)
+    names = ("seq", "at_ms", "skew_ms", "gate", "direction", "n", "from_ms")
+    told = [(each.seq, each.at, each.skew_ms or 0, each.gate, each.direction, each.n, each.from_ms) for each in sent]
+    assert [tuple(getattr(row, name) for name in names) for row in desk.rows()] == told
+    assert all(row.t_ms == row.at_ms - row.skew_ms and row.kind == "count" and not row.held for row in desk.rows())
+    assert [json.loads(row.body)["confidence"] for row in desk.rows()] == [each.confidence for each in sent]
+
+
 def everything_of(desk: Desk) -> dict[str, Any]:
     """What the store knows of a device, without its name and what is drawn at random."""
     with desk.core.db.read() as tx:
