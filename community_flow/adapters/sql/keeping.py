@@ -41,20 +41,18 @@ _COUNT_ALIKE = {
 COUNT_COLUMNS = {
     f"{name}={_COUNT_ALIKE[name]}" if name in _COUNT_ALIKE else name: kind for name, kind in REPORT_COLUMNS.items()
 }
-_ALIKE = ("device", "boot", "community", "skew_ms", "received_ms", "gate", "from_ms")
-"""What the counts of a body mostly have in common."""
-_alike, _own = (
-    itemgetter(
-        *(
-            place
-            for place, name in enumerate(KeptReport._fields)
-            if name not in _COUNT_ALIKE and (name in _ALIKE) is common
-        )
-    )
-    for common in (True, False)
-)
+
+
+def _picked(names: Iterable[str]) -> Callable[[KeptReport], Any]:
+    return itemgetter(*map(KeptReport._fields.index, names))
+
+
+_BOUND = [name for name in KeptReport._fields if name not in _COUNT_ALIKE]
+_OFTEN_ALIKE = ("device", "boot", "community", "skew_ms", "received_ms", "gate", "from_ms")
+"""What the counts of a body mostly have in common; SQLite is told it once for all of them."""
 LEAST_ALIKE = 4
-count_values = itemgetter(*(place for place, name in enumerate(KeptReport._fields) if name not in _COUNT_ALIKE))
+count_values = _picked(_BOUND)
+_alike, _own = _picked(_OFTEN_ALIKE), _picked([name for name in _BOUND if name not in _OFTEN_ALIKE])
 TRAY_COLUMNS = {
     "community": "text", "device": "text", "boot": "bigint", "seq": "bigint", "received_ms": "bigint", "reason": "text",
     "detail": "text", "body": "text", "digest": "bytea", "state": "text",
@@ -191,7 +189,7 @@ class Work:
             if len(rows) < LEAST_ALIKE:
                 alone += rows
                 continue
-            new += self.sql.bulk_alike("reports", COUNT_COLUMNS, alike, _ALIKE, list(map(_own, rows)))
+            new += self.sql.bulk_alike("reports", COUNT_COLUMNS, alike, _OFTEN_ALIKE, list(map(_own, rows)))
         return new + self.sql.bulk("reports", COUNT_COLUMNS, list(map(count_values, alone)))
 
     def marks(self) -> Iterator[tuple[str, Mark]]:
