@@ -343,19 +343,6 @@ class MemoryFoldStore:
         rows = sorted(self.passages_.items())
         return ((key, row.at_ms, row.id, row.gate, row.direction, row.subject) for key, row in rows)
 
-    def bulk_parties(self, tx: None, community: str, gate: str, direction: str) -> Iterator[Party]:
-        return iter(self._parties(gate, direction))
-
-    def _parties(self, gate: str, direction: str) -> list[Party]:
-        everywhere = [SideSpan(gate, direction, 0, 2**62)]
-        return sorted((row for _, row in self.parties(None, "", everywhere)), key=lambda each: each.key)
-
-    def bodies(self, tx: None, community: str, gate: str, direction: str) -> Iterator[tuple[int, int]]:
-        return ((each.t_ms, each.n) for each in self._parties(gate, direction))
-
-    def passage_hours(self, tx: None, community: str) -> Iterator[tuple[Any, ...]]:
-        return iter(())
-
     def empty(self, tx: None, community: str) -> None:
         fresh = MemoryFoldStore()
         fresh.kept = self.kept

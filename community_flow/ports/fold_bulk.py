@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from community_flow.domain.ledger import Party
 from community_flow.domain.passages import Triple
 from community_flow.ports import Transaction
 
@@ -62,18 +61,6 @@ class FoldBulk(Protocol):
 
     def outings(self, tx: Transaction, community: str) -> Iterator[Row]:
         """(key, at_ms, id, gate, subject) of passages outward that are kept, in key order."""
-        ...
-
-    def parties(self, tx: Transaction, community: str, gate: str, direction: str) -> Iterator[Party]:
-        """Passages kept of a gate and direction, in key order."""
-        ...
-
-    def bodies(self, tx: Transaction, community: str, gate: str, direction: str) -> Iterator[Row]:
-        """Their (at_ms, party) alone, in the same order."""
-        ...
-
-    def passage_hours(self, tx: Transaction, community: str) -> Iterator[Row]:
-        """(gate, direction, hour_ms, passages, bodies, unnamed, unseen) of the passages kept."""
         ...
 
     def empty(self, tx: Transaction, community: str) -> None:

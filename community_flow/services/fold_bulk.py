@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
-from itertools import compress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -20,6 +18,7 @@ from community_flow.domain.bulk_columns import Ints, ScanColumns, ScanTable, sub
 from community_flow.domain.bulk_conflicts import Quotas, relayed
 from community_flow.domain.bulk_fold import BulkFolded, fold_all
 from community_flow.domain.bulk_ledger import CountColumns, Side, SideCounts, at_gate, settle, states_of
+from community_flow.domain.bulk_passed import Passed, SidePassed
 from community_flow.domain.bulk_rows import (
     attempt_rows,
     conflicts_of,
@@ -41,6 +40,8 @@ HOUR_MS = 3_600_000
 ODD_AT_ONCE = 50_000
 """Scans of subjects that are folded one by one, before their rows are written."""
 
+NONE = np.empty(0, np.int64)
+
 Sink: TypeAlias = Callable[[str, Iterable[Row]], None]
 """Takes rows of a table."""
 
@@ -58,8 +59,8 @@ class BulkFold:
         self._derive(tx, community, rules, anchors, lambda table, rows: store.fill(tx, community, table, rows))
 
     def differing(self, tx: Transaction, community: str, rules: Rulebook) -> list[str]:
-        """Tables that a rebuild would change; nothing is written. What follows from corrections and passages is judged
-        by the corrections and passages that are kept: where those differ, they are named themselves."""
+        """Tables that a rebuild would change; nothing is written. What follows from corrections is judged by those that
+        are kept: where they differ, they are named themselves."""
         derived = {table: Digest() for table in TABLES}
         anchors = self.store.anchors(tx, community)
         self._derive(tx, community, rules, anchors, lambda table, rows: derived[table].add(rows), index=False)
@@ -82,15 +83,17 @@ class BulkFold:
         # Corrections first: what is live is asked of the table of what they name.
         sink("voids", sorted(set(self.store.corrected(tx, community))))
         sink("censuses", self.store.censuses(tx, community))
-        self._people(tx, community, rules, anchors, sink)
+        passed = self._people(tx, community, rules, anchors, sink).sides()
         if index:
             self.store.index(tx)
         if rules.quota_households:
             sink("conflicts", map(_conflict_row, Quotas(rules).of(self.store.outings(tx, community))))
-        sums = self._ledger(tx, community, rules, sink)
-        sink("flow_hours", self._hours(tx, community, sums))
+        sums = self._ledger(tx, community, rules, passed, sink)
+        sink("flow_hours", _hours(passed, sums))
 
-    def _people(self, tx: Transaction, community: str, rules: Rulebook, anchors: dict[str, Anchor], sink: Sink) -> None:
+    def _people(
+        self, tx: Transaction, community: str, rules: Rulebook, anchors: dict[str, Anchor], sink: Sink
+    ) -> Passed:
         columns = ScanColumns()
         for rows in self.store.scans(tx, community):
             columns.add(rows)
@@ -103,13 +106,18 @@ class BulkFold:
         sink("visits", visit_rows(folded))
         sink("attempts", attempt_rows(folded))
         sink("conflicts", map(_conflict_row, conflicts_of(folded)))
+        passed = Passed(folded)
         for each in _odd(folded, rules, anchors):
             sink("passages", rows_of_passages(each.passages))
             sink("visits", rows_of_visits(each.visits))
             sink("attempts", rows_of_attempts(each.attempts))
             sink("conflicts", map(_conflict_row, each.conflicts))
+            passed.add(each.passages)
+        return passed
 
-    def _ledger(self, tx: Transaction, community: str, rules: Rulebook, sink: Sink) -> dict[tuple[str, str, int], Any]:
+    def _ledger(
+        self, tx: Transaction, community: str, rules: Rulebook, passed: dict[Side, SidePassed], sink: Sink
+    ) -> dict[tuple[str, str, int], Any]:
         """Settle every gate and direction; gives the hourly sums of what found no partner."""
         columns = CountColumns()
         for rows in self.store.counts(tx, community):
@@ -121,17 +129,10 @@ class BulkFold:
                 sides.setdefault((gate, direction), None)
         sums: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
         for side, counts in sorted(sides.items(), key=lambda each: each[0]):
-            one = _OneSide(self.store, tx, community, rules, side, counts)
+            one = _OneSide(rules, side, counts, passed.get(side))
             sink("ledger", _noted(side, one.unmatched(), sums))
             sink("ledger_states", ((*side, *state) for state in one.states()))
         return sums
-
-    def _hours(self, tx: Transaction, community: str, sums: dict[tuple[str, str, int], Counter[str]]) -> Iterator[Row]:
-        for gate, direction, hour_ms, *passed in self.store.passage_hours(tx, community):
-            extra = sums.pop((gate, direction, hour_ms), Counter())
-            yield (gate, direction, hour_ms, *passed, extra[SURPLUS], extra[TURNED_BACK])
-        for (gate, direction, hour_ms), extra in sorted(sums.items()):
-            yield (gate, direction, hour_ms, 0, 0, 0, 0, extra[SURPLUS], extra[TURNED_BACK])
 
 
 @dataclass
@@ -186,16 +187,22 @@ def _noted(side: Side, found: Iterable[Unmatched], sums: dict[tuple[str, str, in
         yield (*side, each.key, each.kind, each.at_ms, each.from_ms, each.n, each.source)
 
 
+def _hours(passed: dict[Side, SidePassed], sums: dict[tuple[str, str, int], Counter[str]]) -> Iterator[Row]:
+    for side, found in passed.items():
+        for hour_ms, *row in found.hours():
+            extra = sums.pop((*side, hour_ms), Counter())
+            yield (*side, hour_ms, *row, extra[SURPLUS], extra[TURNED_BACK])
+    for (gate, direction, hour_ms), extra in sorted(sums.items()):
+        yield (gate, direction, hour_ms, 0, 0, 0, 0, extra[SURPLUS], extra[TURNED_BACK])
+
+
 class _OneSide:
     """The ledger of one gate and direction."""
 
-    def __init__(
-        self, store: FoldBulk, tx: Transaction, community: str, rules: Rulebook, side: Side, counts: SideCounts | None
-    ) -> None:
-        self.parties: Callable[[], Iterator[Party]] = partial(store.parties, tx, community, *side)
-        bodies = np.array(list(store.bodies(tx, community, *side)), np.int64).reshape(-1, 2)
-        self.party_ms, self.counts = bodies[:, 0], counts
-        self.found = settle(counts, self.party_ms, bodies[:, 1])
+    def __init__(self, rules: Rulebook, side: Side, counts: SideCounts | None, passed: SidePassed | None) -> None:
+        self.counts, self.passed = counts, passed
+        self.party_ms, bodies = (NONE, NONE) if passed is None else (passed.t_ms, passed.party)
+        self.found = settle(counts, self.party_ms, bodies)
         self.watched = at_gate(self.party_ms, rules, side[0], _watches)
 
     def unmatched(self) -> Iterator[Unmatched]:
@@ -214,10 +221,7 @@ class _OneSide:
         )
 
     def _taken(self, rows: Ints) -> Iterator[Party]:
-        """Passages by their places: read again, rather than all of them held."""
-        wanted = np.zeros(len(self.party_ms), bool)
-        wanted[rows] = True
-        return compress(self.parties(), wanted.tolist()) if len(rows) else iter(())
+        return iter(()) if self.passed is None else self.passed.parties(rows)
 
 
 def _watches(rule: GateRule | None) -> int:

@@ -49,7 +49,6 @@ from community_flow.adapters.sql.tables_ingest import COUNTED, reports
 from community_flow.adapters.sql.tables_retention import checkpoints
 from community_flow.domain.bulk_columns import SCAN_ROW
 from community_flow.domain.bulk_rows import VISIT_ROW
-from community_flow.domain.ledger import Party
 from community_flow.domain.passages import Attempt, Passage, Triple, report_key
 from community_flow.ports.fold_bulk import Anchor, Row
 
@@ -141,26 +140,6 @@ class SqlFoldBulk:
         query = select(p.key, p.at_ms, p.id, p.gate, p.direction, p.subject)
         return _rows(tx, query.where(p.community == community).order_by(p.key))
 
-    def parties(self, tx: Connection, community: str, gate: str, direction: str) -> Iterator[Party]:
-        p = passages.c
-        query = select(p.key, p.at_ms, p.id, p.party).where(_side(community, gate, direction))
-        return (Party(bytes(row[0]), *row[1:]) for row in _rows(tx, query.order_by(p.at_ms, p.key)))
-
-    def bodies(self, tx: Connection, community: str, gate: str, direction: str) -> Iterator[Row]:
-        p = passages.c
-        query = select(p.at_ms, p.party).where(_side(community, gate, direction))
-        return _rows(tx, query.order_by(p.at_ms, p.key))
-
-    def passage_hours(self, tx: Connection, community: str) -> Iterator[Row]:
-        p = passages.c
-        hour = p.at_ms - p.at_ms % HOUR_MS
-        sums = [
-            func.count(), func.sum(p.party), func.sum(p.unnamed),
-            func.sum(cast(p.unseen, Integer)),
-        ]  # fmt: skip
-        query = select(p.gate, p.direction, hour, *sums).where(p.community == community)
-        return iter([tuple(row) for row in tx.execute(query.group_by(p.gate, p.direction, hour))])
-
     def empty(self, tx: Connection, community: str) -> None:
         alone = tx.dialect.name == "sqlite" and _alone(tx, community)
         tx.execute(delete(dirty).where(dirty.c.community == community))
@@ -204,11 +183,6 @@ def _alone(tx: Connection, community: str) -> bool:
 def _mine(tx: Connection, community: str) -> ColumnElement[bool]:
     # By the index of times each row of a whole community would be looked up by itself: read the table as it lies.
     return in_passing(r.community, community) if tx.dialect.name == "sqlite" else r.community == community
-
-
-def _side(community: str, gate: str, direction: str) -> ColumnElement[bool]:
-    p = passages.c
-    return and_(p.community == community, p.gate == gate, p.direction == direction)
 
 
 def _plain(column: Any) -> ColumnElement[Any]:
