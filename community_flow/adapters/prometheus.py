@@ -59,7 +59,7 @@ FIGURES: dict[str, Figure] = {
     "http_requests_total": Figure("counter", "Answers, by route and status", ("method", "route", "status")),
     "http_request_seconds": Figure("histogram", "Requests of pages and JSON, ingest left out", (), SECONDS),
     "log_lines_total": Figure("counter", "Lines logged as a warning or worse", ("level",)),
-    "fold_waiting": Figure("asked", "Rows of the queue that wait to be folded: the marks of one commit, or of one change"),
+    "fold_waiting": Figure("asked", "Rows of marks that wait to be folded: those of a commit are one"),
     "fold_oldest_mark_seconds": Figure("asked", "Age of the oldest mark that waits to be folded"),
     "tray_open": Figure("asked", "Reports in the tray that wait for a person", ("reason",)),
     "devices": Figure("asked", "Devices by how they are", ("state",)),

@@ -8,6 +8,7 @@ nothing behind; the group is then written the long way.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -42,18 +43,28 @@ def _table(columns: Mapping[str, str]) -> str:
     return recordset(tuple((name, kind) for name, kind in columns.items() if "=" not in name))
 
 
-AT_ONCE = f"""
+_BEGUN = f"""
 WITH news AS MATERIALIZED (SELECT * FROM {_table(NEWS_COLUMNS)}),
 locked AS MATERIALIZED (
   SELECT device FROM device_status WHERE device IN (SELECT name FROM news) ORDER BY device FOR UPDATE),
-counts AS ({_insert("reports", COUNT_COLUMNS)} RETURNING 1),
-others AS ({_insert("reports", REPORT_COLUMNS)} RETURNING 1),
+"""  # noqa: S608 - names of ours; whatever comes from outside is bound
+_COUNTS = f"counts AS ({_insert('reports', COUNT_COLUMNS)} RETURNING 1),"
+_OTHERS = f"others AS ({_insert('reports', REPORT_COLUMNS)} RETURNING 1),"
+_REST = f"""
 marks AS ({_insert("dirty", PACK_COLUMNS)}),
 runs AS ({MOVE_ALL_ON.replace("{u}", _table(RUN_COLUMNS)).replace(" RETURNING", f" AND {_LOCKED} RETURNING")}),
-told AS ({NEWS_ALL.replace("{u}", "news AS u")} AND {_LOCKED})
-SELECT 1 / (((SELECT count(*) FROM counts) + (SELECT count(*) FROM others) = %s
-             AND (SELECT count(*) FROM runs) = %s)::int)
-"""  # noqa: S608 - names of ours; whatever comes from outside is bound
+told AS ({NEWS_ALL.replace("{u}", "news AS u")} AND {_LOCKED})"""
+
+
+@cache
+def _at_once(counts: bool, others: bool) -> str:
+    """The statement for a group with such reports: no longer than needed, since the server reads it all, and psycopg
+    takes a text of more than 4,096 characters apart anew each time."""
+    inserted = [(_COUNTS, "counts")] * counts + [(_OTHERS, "others")] * others
+    new = " + ".join(["0", *(f"(SELECT count(*) FROM {name})" for _, name in inserted)])  # noqa: S608 - likewise
+    moved = "(SELECT count(*) FROM runs)"
+    parts = [_BEGUN, *(insert for insert, _ in inserted), _REST]
+    return "".join(parts) + f"\nSELECT 1 / (({new} = %s AND {moved} = %s)::int)"
 
 
 def keep_at_once(line: Driver, seal: Seal, submissions: Sequence[Submission]) -> list[Kept] | None:
@@ -68,15 +79,16 @@ def keep_at_once(line: Driver, seal: Seal, submissions: Sequence[Submission]) ->
         return None
     through = {run.boot: run.last for run in runs.values()}
     kept = [kept_of(each, found, through) for each, found in zip(submissions, outcomes, strict=True)]
-    tables = (
-        _json(NEWS_COLUMNS, news_of(submissions, kept, work.forged)),
-        _json(COUNT_COLUMNS, [count_values(row) for row in work.counts]),
-        _json(REPORT_COLUMNS, work.others),
-        _json(PACK_COLUMNS, packs(work.marks())),
-        _json(RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs.values()]),
-    )
+    tables = [_json(NEWS_COLUMNS, news_of(submissions, kept, work.forged))]
+    if work.counts:
+        tables.append(_json(COUNT_COLUMNS, [count_values(row) for row in work.counts]))
+    if work.others:
+        tables.append(_json(REPORT_COLUMNS, work.others))
+    tables.append(_json(PACK_COLUMNS, packs(work.marks())))
+    tables.append(_json(RUN_COLUMNS, [(*run.boot, run.first, run.last) for run in runs.values()]))
+    statement = _at_once(bool(work.counts), bool(work.others))
     try:
-        line.cursor.execute(AT_ONCE, (*tables, len(work.counts) + len(work.others), len(runs)))
+        line.cursor.execute(statement, (*tables, len(work.counts) + len(work.others), len(runs)))
     except psycopg.errors.DivisionByZero as error:
         raise Known from error
     return kept
