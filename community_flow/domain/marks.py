@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from community_flow.domain.passages import Triple, key_t_ms, triple_id
 
@@ -14,8 +15,7 @@ FOLDED_JOURNAL_KINDS = frozenset({"community", "zone", "gate", "household", "per
 """Kinds of journal rows that the fold reads; the others change nothing derived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, gc=False):
     """One row of the queue: derive ``subject`` again from key ``lo`` to key ``hi``, both included."""
 
     subject: str

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 from community_flow.domain.conflicts import Conflict, Shown
 from community_flow.domain.ledger import Party, Unmatched
 from community_flow.domain.marks import Mark
@@ -16,8 +18,7 @@ from community_flow.domain.visits import Visit
 from community_flow.ports import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """Rows of one name between two event times, both included."""
 
     name: str
@@ -29,8 +30,7 @@ Side: TypeAlias = tuple[str, str]
 """(gate, direction)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SideSpan:
+class SideSpan(msgspec.Struct, frozen=True, gc=False):
     """Rows of one gate and direction between two event times, both included."""
 
     gate: str
@@ -51,8 +51,7 @@ class StoredEnds:
     anchor: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CountRow:
+class CountRow(msgspec.Struct, frozen=True, gc=False):
     """A live count report as it was kept; ``from_ms``, of an aggregate only, is event time like ``t_ms``."""
 
     key: bytes
@@ -105,8 +104,7 @@ class Rows:
         return bool(self.passages or self.attempts or self.visits or self.conflicts)
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(msgspec.Struct, frozen=True, gc=False):
     gate: str
     direction: str
     row: Unmatched

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, Table, and_, delete, insert, select
 
 from community_flow.adapters.sql.asking import as_json, recordset
+from community_flow.adapters.sql.driver import Driver
 from community_flow.adapters.sql.metadata import Json, json_text
 from community_flow.adapters.sql.prepared import Prepared, Row, prepared, value
 
@@ -26,19 +27,25 @@ class Adding:
     """Insert rows that have a value for every column."""
 
     def __init__(self, table: Table) -> None:
-        self.table = table
+        self.table, self._columns = table, tuple(table.c.keys())
         self._one = prepared(insert(table).values({each.name: value(each.name, type_=each.type) for each in table.c}))
-        self._all = Prepared(lambda _: insert(table).from_select(list(table.c.keys()), select(*_given(table).c)))
+        self._all = Prepared(lambda _: insert(table).from_select(list(self._columns), select(*_given(table).c)))
         self._json = [each.name for each in table.c if isinstance(each.type, Json)]
+        names, marks = ", ".join(self._columns), ", ".join("?" * len(self._columns))
+        self._text = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 - names of ours
 
     def many(self, tx: Connection, rows: Sequence[Row]) -> None:
-        if tx.dialect.name == "sqlite" or len(rows) < FEW:
+        if len(rows) < FEW:
             self._one.many(tx, rows)
+        elif tx.dialect.name == "sqlite":
+            Driver.of(tx).many(self._text, self._in_order(rows))
         elif len(rows) < MANY:
             self._all.run(tx, given=as_json([self._with_texts(row) for row in rows]))
         else:
-            columns = tuple(self.table.c.keys())
-            copied(tx, self.table.name, columns, map(itemgetter(*columns), map(self._with_texts, rows)))
+            copied(tx, self.table.name, self._columns, self._in_order(rows))
+
+    def _in_order(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        return list(map(itemgetter(*self._columns), map(self._with_texts, rows)))
 
     def _with_texts(self, row: Row) -> Row:
         """A column of JSON holds it as text."""

@@ -101,7 +101,10 @@ def _within(query: Asking, tx: Connection, community: str, spans: Sequence[SideS
     joined = {side: _joined(found) for side, found in of_side.items()}
     stretches = _joined((span.from_ms, span.to_ms) for span in spans)
     rows = query.rows(tx, _stretches_and_sides(community, stretches, joined))
-    return (row for row in rows if _holds(joined[row[0], row[1]], row[2]))
+    if all(len(found) == 1 for found in joined.values()):  # nearly always
+        only = {side: found[0] for side, found in joined.items()}
+        return [row for row in rows if (ends := only[row[0], row[1]])[0] <= row[2] <= ends[1]]
+    return [row for row in rows if _holds(joined[row[0], row[1]], row[2])]
 
 
 def _stretches_and_sides(community: str, stretches: Iterable[tuple[int, int]], sides: Iterable[Side]) -> Iterable[Row]:
@@ -123,8 +126,6 @@ def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _holds(spans: Sequence[tuple[int, int]], t_ms: int) -> bool:
-    if len(spans) == 1:  # nearly always
-        return spans[0][0] <= t_ms <= spans[0][1]
     place = bisect_right(spans, t_ms, key=_first) - 1
     return place >= 0 and t_ms <= spans[place][1]
 
