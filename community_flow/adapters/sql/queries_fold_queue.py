@@ -20,6 +20,8 @@ MOST_SIDE_MARKS = 200
 
 MOST_PACKS, MOST_PACKED_BYTES = 512, 131_072
 """Rows of many marks that a slice unpacks, and how much may lie in them: some thousand marks."""
+MOST_UNPACKED = 2_000
+"""A slice takes 512 subjects at most: what is unpacked long before its turn is only written twice."""
 
 MARK_COLUMNS = {"community": "text", "subject": "text", "lo": "bytea", "hi": "bytea", "cause": "text"}
 
@@ -68,12 +70,16 @@ _TAKE_SIDE = prepared(delete(dirty).where(_OF_SIDE, d.id.in_(_FIRST_OF_SIDE)).re
 
 
 def _packed() -> Any:
-    """Takes the oldest rows that hold many marks, as long as those before them are not more than a slice can have."""
+    """Takes the oldest rows that hold many marks, as long as those before them are not more than a slice can have; none
+    while plenty lie unpacked."""
+    plenty = select(literal(1)).where(w.community == value("community"), w.subject.is_not(None))
     oldest = select(d.id, func.length(d.marks).label("size")).where(_HERE, d.subject.is_(None))
     some = oldest.order_by(d.id).limit(MOST_PACKS).subquery()
     before = func.sum(some.c.size).over(order_by=some.c.id) - some.c.size
     placed = select(some.c.id, before.label("before")).subquery()
-    chosen = select(placed.c.id).where(placed.c.before < MOST_PACKED_BYTES)
+    chosen = select(placed.c.id).where(
+        placed.c.before < MOST_PACKED_BYTES, plenty.limit(1).offset(MOST_UNPACKED).scalar_subquery().is_(None)
+    )
     return delete(dirty).where(d.id.in_(chosen)).returning(d.marks)
 
 
