@@ -110,8 +110,8 @@ class ReportsDesk:
         reply = _refusal(ticket.environ, found) if isinstance(found, Exception) else found
         measured_answer(self.meter, "POST", PATH, str(reply.status), ticket.begun_s)
         head = _head(reply.status, reply.content_type, reply.retry_s, ticket.https)
-        length_and_id = [("Content-Length", str(len(reply.body))), *id_given(ticket.environ)]
-        ticket.answered(head + _lines(length_and_id), reply.body)
+        length = b"Content-Length: %d\r\n" % len(reply.body)
+        ticket.answered(head + length + _lines(id_given(ticket.environ)), reply.body)
 
     def live_replies(self, asked: Sequence[Asked]) -> list[Reply]:
         """What each is to hear, after one commit for all that can be kept. What is raised here is a fault of ours."""
