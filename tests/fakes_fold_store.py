@@ -89,6 +89,9 @@ class MemoryFoldStore:
     def waiting(self, tx: None) -> list[str]:
         return ["garden"] if self.marks else []
 
+    def unpack(self, tx: None, community: str) -> bool:
+        return False
+
     def take(self, tx: None, community: str, subjects: int, kin: Kin, without: Collection[str] = ()) -> list[Mark]:
         assert not without, "nothing fails here, so nothing is left alone"
         journal = [mark for mark in self.marks if mark.subject.startswith("journal:")]
@@ -197,8 +200,14 @@ class MemoryFoldStore:
         return sorted(rows, key=lambda each: each.key)
 
     def counted(self, tx: None, community: str, spans: Sequence[SideSpan]) -> set[Side]:
-        near = [*self.counts(tx, community, spans), *self.aggregates(tx, community, spans)]
-        return {side for side, _ in near}
+        reaching = {side for side, _ in self.aggregates(tx, community, spans)}
+        return reaching | {
+            _side(span)
+            for span in spans
+            for row in self.kept.values()
+            if row["kind"] == "count" and (row["gate"], row["direction"]) == _side(span)
+            if span.from_ms <= row["t_ms"] <= span.to_ms
+        }
 
     def censuses(self, tx: None, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
         return [

@@ -16,7 +16,7 @@ FOLDED_JOURNAL_KINDS = frozenset({"community", "zone", "gate", "household", "per
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """One row of the queue: derive ``subject`` again from key ``lo`` to key ``hi``, both included."""
+    """What waits to be folded: derive ``subject`` again from key ``lo`` to key ``hi``, both included."""
 
     subject: str
     lo: bytes

@@ -154,6 +154,10 @@ class FoldQueue(Protocol):
         """Communities with something to fold."""
         ...
 
+    def unpack(self, tx: Transaction, community: str) -> bool:
+        """Get ready for `take` what ingest has written since, as much as a slice can have; True when more is left."""
+        ...
+
     def take(
         self, tx: Transaction, community: str, subjects: int, kin: Kin, without: Collection[str] = ()
     ) -> list[Mark]:
@@ -169,7 +173,7 @@ class FoldQueue(Protocol):
     def put(self, tx: Transaction, community: str, marks: Iterable[Mark]) -> None: ...
 
     def exceeds(self, tx: Transaction, community: str, marks: int) -> bool:
-        """Whether more than so many marks wait."""
+        """Whether more than so many rows of marks wait; what ingest wrote in one commit is one until unpacked."""
         ...
 
 

@@ -188,13 +188,14 @@ class Flow:
     ) -> Changed | None:  # fmt: skip
         """Fold the marks of the next subjects, which are put into ``taken``; None when there are none."""
         rules = self.rules(tx, community)  # before the marks: what it says of changes, they say too
+        more = self.queue.unpack(tx, community)
         marks = self.queue.take(tx, community, subjects, rules.kin, without)
         if not marks:
             return None
         if taken is not None:
             taken += marks
         newest_ms = self.reports.newest_ms(tx, community)
-        changed = Changed(community, waits=len(marks) >= subjects or any(map(_leads_on, marks)))
+        changed = Changed(community, waits=more or len(marks) >= subjects or any(map(_leads_on, marks)))
         if newest_ms is not None:
             self._apply(tx, rules, marks, changed, newest_ms)
         self.rows.note_fold(tx, community, newest_ms or 0, self.clock.now_ms())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from community_flow.adapters.sql.driver import Driver
 from community_flow.adapters.sql.mark_packs import PACK_COLUMNS, packs
@@ -35,9 +35,14 @@ def put(core: Core, community: str, *marks: Mark) -> None:
         QUEUE.put(tx, community, marks)
 
 
+def take(tx: Connection, community: str = "garden", subjects: int = SUBJECTS) -> list[Mark]:
+    QUEUE.unpack(tx, community)
+    return QUEUE.take(tx, community, subjects, lambda subject: frozenset({subject}))
+
+
 def taken(core: Core, community: str = "garden", subjects: int = SUBJECTS) -> list[str]:
     with core.db.write() as tx:
-        return [each.subject for each in QUEUE.take(tx, community, subjects, lambda subject: frozenset({subject}))]
+        return [each.subject for each in take(tx, community, subjects)]
 
 
 def test_each_community_with_something_waiting_is_named_once(core: Core) -> None:
@@ -76,7 +81,7 @@ def test_of_a_crowded_gate_the_earliest_marks_are_taken(core: Core) -> None:
     side = count_subject("east", "in")
     put(core, "garden", *(mark(side, MORNING_MS + each) for each in reversed(range(300))))
     with core.db.write() as tx:
-        first = QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))
+        first = take(tx)
     assert sorted(each.lo for each in first) == [key_at(MORNING_MS + each) for each in range(200)]
     assert len(taken(core)) == 100
     assert taken(core) == []
@@ -94,7 +99,7 @@ def test_marks_of_many_commits_are_taken_as_few(core: Core) -> None:
         packed(core, "garden", *(mark(side, MORNING_MS + 100 * commit) for side in sides))
     packed(core, "plaza", mark(person(1)))
     with core.db.write() as tx:
-        found = QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))
+        found = take(tx)
     whole = [Mark(side, key_at(MORNING_MS), key_at(MORNING_MS + 4_900), "test") for side in sides]
     assert sorted(found, key=str) == sorted(whole, key=str)
     assert taken(core) == []
@@ -111,6 +116,16 @@ def test_marks_of_a_flood_of_commits_are_unpacked_by_and_by(core: Core) -> None:
     assert sorted(found) == [person(each) for each in range(6_000)]
 
 
+def test_who_folds_is_told_of_marks_that_are_left_packed(core: Core) -> None:
+    """Or the worker would rest between bites of a flood, however few subjects its marks come to."""
+    for _ in range(600):
+        packed(core, "garden", mark(count_subject("east", "in")))
+    with core.db.write() as tx:
+        assert QUEUE.unpack(tx, "garden")
+        assert not QUEUE.unpack(tx, "garden")
+        assert not QUEUE.unpack(tx, "plaza")
+
+
 def rows(core: Core) -> int:
     with core.db.read() as tx:
         return int(tx.execute(select(func.count()).select_from(dirty)).scalar_one())
@@ -119,7 +134,7 @@ def rows(core: Core) -> int:
 def test_marks_that_were_not_folded_after_all_are_taken_again(core: Core) -> None:
     packed(core, "garden", *map(mark, map(person, range(3))))
     with suppress(ZeroDivisionError), core.db.write() as tx:
-        assert len(QUEUE.take(tx, "garden", SUBJECTS, lambda subject: frozenset({subject}))) == 3
+        assert len(take(tx)) == 3
         raise ZeroDivisionError
     assert sorted(taken(core)) == [person(each) for each in range(3)]
 
@@ -149,7 +164,7 @@ def steps(core: Core, community: str) -> int:
         try:
             QUEUE.waiting(tx)
             QUEUE.exceeds(tx, community, 300)
-            QUEUE.take(tx, community, SUBJECTS, lambda subject: frozenset({subject}))
+            take(tx, community)
         finally:
             connection.set_progress_handler(None, 0)
     return found

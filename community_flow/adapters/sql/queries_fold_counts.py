@@ -1,7 +1,7 @@
 """The counts that the fold reads.
 
-They are found by their time, and then by their gate: what many gates counted at the same time lies together, so it is
-read in one go for all of them. Aggregates are few and have an index of their own.
+They lie in the order of time, all gates together. What many gates counted at the same time is read in one go; for a few
+gates the index is read, and only their own rows. Aggregates are few and have an index of their own.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, exists, select, true, tuple_
 
 from community_flow.adapters.sql.asking import Asking, again, for_each, matching
 from community_flow.adapters.sql.prepared import Row, prepared, value
@@ -26,27 +28,46 @@ r = reports.c
 START_MS = (r.from_ms - r.skew_ms).label("start_ms")
 _COUNT = (r.t_ms, r.device, r.boot, r.seq, r.n)
 
+SHARED = 4
+"""So many sides share a moment on average where it is cheaper to read once what all gates counted then."""
+
+Ends: TypeAlias = tuple[int, int]
+"""First and last event time, both included."""
+
 
 def live() -> ColumnElement[bool]:
     corrected = exists().where(voids.c.device == r.device, voids.c.boot == r.boot, voids.c.seq == r.seq)
     return and_(r.held.is_(False), ~corrected)
 
 
-def _of_sides(columns: Sequence[Any], *which: ColumnElement[bool]) -> Asking:
-    """What was counted at some gates and directions within some stretches of time: `_stretches_and_sides` asks."""
+@dataclass(frozen=True, slots=True)
+class _OfSides:
+    """What was counted at some gates and directions: one way to ask where they have spans of their own, another where
+    many share a stretch of time."""
 
-    def build(asked: FromClause) -> Select[Any]:
+    apart: Asking
+    together: Asking
+
+
+def _of_sides(columns: Sequence[Any], *which: ColumnElement[bool]) -> _OfSides:
+    def build(asked: FromClause, *, together: bool) -> Select[Any]:
+        # SQLite goes from an entry of the index to its row before it looks at the gate; unless the index alone is asked
+        # first, what other gates counted would cost as much as what is wanted.
+        i = reports.alias("entry").c if isinstance(asked, Table) else r
+        same = and_(r.device == i.device, r.boot == i.boot, r.seq == i.seq) if i is not r else true()
         sides = again(asked, "sides").c
         named = select(sides.name, sides.direction).where(sides.name.is_not(None))
 
         def match(a: Any) -> ColumnElement[bool]:
-            within = and_(r.community == a.community, r.t_ms.between(a.from_ms, a.to_ms), COUNTED)
+            within = and_(i.community == a.community, i.t_ms.between(a.from_ms, a.to_ms), i.n.is_not(None))
             # As a value, or PostgreSQL would go through all sides for each row.
-            return and_(within, tuple_(r.gate, r.direction).in_(named).is_(True), *which)
+            one_of_many = tuple_(i.gate, i.direction).in_(named).is_(True)
+            own = and_(i.gate == a.name, i.direction == a.direction)
+            return and_(within, one_of_many if together else own, same, *which)
 
         return matching(asked, (r.gate, r.direction, r.t_ms, *columns), match)
 
-    return Asking(build)
+    return _OfSides(Asking(partial(build, together=False)), Asking(partial(build, together=True)))
 
 
 def _reaching(a: Any) -> ColumnElement[bool]:
@@ -86,37 +107,44 @@ class SqlFoldCounts:
         reaching = {side for side, _ in self.aggregates(tx, community, spans)}
         return reaching | {(row[0], row[1]) for row in _within(_ANY, tx, community, spans)}
 
-    def censuses(self, tx: Connection, community: str, zone: str, span_ms: tuple[int, int]) -> list[Census]:
+    def censuses(self, tx: Connection, community: str, zone: str, span_ms: Ends) -> list[Census]:
         rows = _CENSUSES.rows(tx, community=community, from_ms=span_ms[0], to_ms=span_ms[1])
         return [
             Census(report_key(t_ms, *triple), t_ms, n) for t_ms, *triple, n, body in rows if body_of(body).zone == zone
         ]
 
 
-def _within(query: Asking, tx: Connection, community: str, spans: Sequence[SideSpan]) -> Iterable[Any]:
-    """What lies in these spans, each of its own gate and direction."""
-    of_side: dict[Side, list[tuple[int, int]]] = defaultdict(list)
+def _within(query: _OfSides, tx: Connection, community: str, spans: Sequence[SideSpan]) -> Iterable[Any]:
+    """What lies in these spans, each of its own gate and direction, once."""
+    of_side: dict[Side, list[Ends]] = defaultdict(list)
     for span in spans:
         of_side[span.gate, span.direction].append((span.from_ms, span.to_ms))
     joined = {side: _joined(found) for side, found in of_side.items()}
     stretches = _joined((span.from_ms, span.to_ms) for span in spans)
-    rows = query.rows(tx, _stretches_and_sides(community, stretches, joined))
+    if sum(map(_length_ms, joined.values())) <= SHARED * _length_ms(stretches):
+        apart = [SideSpan(*side, *ends) for side, found in joined.items() for ends in found]
+        return query.apart.rows(tx, side_rows(community, apart))
+    rows = query.together.rows(tx, _stretches_and_sides(community, stretches, joined))
     if all(len(found) == 1 for found in joined.values()):  # nearly always
         only = {side: found[0] for side, found in joined.items()}
         return [row for row in rows if (ends := only[row[0], row[1]])[0] <= row[2] <= ends[1]]
     return [row for row in rows if _holds(joined[row[0], row[1]], row[2])]
 
 
-def _stretches_and_sides(community: str, stretches: Iterable[tuple[int, int]], sides: Iterable[Side]) -> Iterable[Row]:
+def _length_ms(spans: Iterable[Ends]) -> int:
+    return sum(last - first + 1 for first, last in spans)
+
+
+def _stretches_and_sides(community: str, stretches: Iterable[Ends], sides: Iterable[Side]) -> Iterable[Row]:
     for from_ms, to_ms in stretches:
         yield {"community": community, "from_ms": from_ms, "to_ms": to_ms}
     for gate, direction in sides:
         yield {"name": gate, "direction": direction}
 
 
-def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _joined(spans: Iterable[Ends]) -> list[Ends]:
     """Spans in the order of time that do not meet, both ends of each included."""
-    found: list[tuple[int, int]] = []
+    found: list[Ends] = []
     for first, last in sorted(spans):
         if found and first <= found[-1][1]:
             found[-1] = (found[-1][0], max(found[-1][1], last))
@@ -125,12 +153,12 @@ def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _holds(spans: Sequence[tuple[int, int]], t_ms: int) -> bool:
+def _holds(spans: Sequence[Ends], t_ms: int) -> bool:
     place = bisect_right(spans, t_ms, key=_first) - 1
     return place >= 0 and t_ms <= spans[place][1]
 
 
-def _first(span: tuple[int, int]) -> int:
+def _first(span: Ends) -> int:
     return span[0]
 
 

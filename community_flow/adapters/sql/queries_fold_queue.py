@@ -99,7 +99,6 @@ class SqlFoldQueue:
     def take(
         self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str] = ()
     ) -> list[Mark]:
-        self._unpack(tx, community)
         names = self._next(tx, community, subjects, kin, without)
         crowded = self._crowded(tx, community, [name for name in names if name.startswith(GATE)])
         taken: dict[str, Mark] = {}
@@ -139,9 +138,10 @@ class SqlFoldQueue:
         rows = [(community, mark.subject, mark.lo, mark.hi, mark.cause) for mark in marks]
         Driver.of(tx).bulk("dirty", MARK_COLUMNS, rows)
 
-    def _unpack(self, tx: Connection, community: str) -> None:
+    def unpack(self, tx: Connection, community: str) -> bool:
         rows = _TAKE_PACKED.rows(tx, community=community)
         self.put(tx, community, joined(mark for (packed,) in rows for mark in unpacked(packed)))
+        return len(rows) == MOST_PACKS or sum(len(packed) for (packed,) in rows) >= MOST_PACKED_BYTES
 
     def exceeds(self, tx: Connection, community: str, marks: int) -> bool:
         return bool(_ONE_MORE.rows(tx, community=community, marks=marks))

@@ -68,8 +68,10 @@ def _tallies(tx: Connection) -> Iterator[Reading]:
 
 
 class MarkAges:
-    """How long the oldest mark has been waiting. Marks carry no time of their own, which would cost every report; so
-    the greatest number is looked at once a second, and a mark is as old as the first look that saw its number."""
+    """How long the oldest row of marks has been waiting. They carry no time of their own, which would cost every
+    report; so the greatest number is looked at once a second, and a row is as old as the first look that saw its
+    number. What is unpacked gets new numbers: in a flood what is still packed is older and tells the age; for some
+    thousand marks that are left alone it is the time since they were unpacked."""
 
     def __init__(self, db: SqlDatabase) -> None:
         self.db = db

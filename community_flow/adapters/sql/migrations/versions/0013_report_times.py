@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.drop_index("ix_reports_count", "reports")
     op.drop_index(op.f("ix_reports_community_t_ms"), "reports")
     op.create_index(
-        "ix_reports_count", "reports", ["community", "t_ms", "gate", "direction"],
+        "ix_reports_count", "reports", ["community", "t_ms", "gate", "direction", "n"],
         sqlite_where=COUNTED, postgresql_where=COUNTED,
     )  # fmt: skip
     op.create_index("ix_reports_other", "reports", ["community", "t_ms"], sqlite_where=NAMING, postgresql_where=NAMING)
