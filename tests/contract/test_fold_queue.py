@@ -16,7 +16,7 @@ from community_flow.domain.passages import key_at
 from community_flow.settings import Settings
 from community_flow.wiring.core import Core
 from tests.conftest import prepared
-from tests.fakes_flow import MORNING_MS
+from tests.fakes_flow import MORNING_MS, FlowKit
 
 QUEUE = SqlFoldQueue()
 SUBJECTS = 8
@@ -124,6 +124,13 @@ def test_who_folds_is_told_of_marks_that_are_left_packed(core: Core) -> None:
         assert QUEUE.unpack(tx, "garden")
         assert not QUEUE.unpack(tx, "garden")
         assert not QUEUE.unpack(tx, "plaza")
+
+
+def test_one_fold_takes_all_that_was_marked_before(core: Core) -> None:
+    for _ in range(1_100):
+        packed(core, "garden", mark(count_subject("east", "in")))
+    FlowKit(core).flow.fold("garden")
+    assert rows(core) == 0
 
 
 def rows(core: Core) -> int:
