@@ -183,16 +183,12 @@ def test_a_disk_that_was_full_is_told_as_a_gap(server: FakeServer, tmp_path: Pat
             store.execute(f"PRAGMA max_page_count = {pages + 1000}")
             desk.count("west", "in")
             self.kept = sum(kept) + 1
+            server.token = "secret"  # before the agent's last call, to which a refusal puts an end
 
     crowd = Crowd()
     server.token = "not yet"
     agent = Agent(config(server, tmp_path), extra=[crowd], back_off=quick())
-    thread = threading.Thread(target=agent.run)
-    thread.start()
-    while not hasattr(crowd, "kept"):
-        time.sleep(0.02)
-    server.token = "secret"
-    thread.join(60)
+    ran(agent)
     gaps, counts = server.reports("gap"), server.reports("count")
     assert len(counts) == crowd.kept
     assert gaps
