@@ -219,6 +219,8 @@ def test_what_is_being_read_stays_when_the_page_learns_something(
     page = claimed(phones, slip(gate_world, "周五", tmp_path))
     page.click("#look")
     soon(page, "Boolean(document.querySelector('#looks'))")
+    while not asked:  # the test's own time limit ends it; Playwright hands over requests only while it is called
+        page.wait_for_timeout(20)
     assert len(asked) == 1
     child = {
         "pass": "k_aaaaaaaaaaaa",
