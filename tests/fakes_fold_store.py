@@ -111,6 +111,9 @@ class MemoryFoldStore:
     def put(self, tx: None, community: str, marks: Iterable[Mark]) -> None:
         self.marks += marks
 
+    def put_last(self, tx: None, community: str, marks: Iterable[Mark]) -> None:
+        self.put(tx, community, marks)
+
     def exceeds(self, tx: None, community: str, marks: int) -> bool:
         return len(self.marks) > marks
 

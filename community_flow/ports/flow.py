@@ -172,6 +172,10 @@ class FoldQueue(Protocol):
 
     def put(self, tx: Transaction, community: str, marks: Iterable[Mark]) -> None: ...
 
+    def put_last(self, tx: Transaction, community: str, marks: Iterable[Mark]) -> None:
+        """Marks whose turn comes after all that ingest has written by now."""
+        ...
+
     def exceeds(self, tx: Transaction, community: str, marks: int) -> bool:
         """Whether more than so many rows of marks wait; what ingest wrote in one commit is one until unpacked."""
         ...

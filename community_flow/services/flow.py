@@ -197,14 +197,16 @@ class Flow:
         newest_ms = self.reports.newest_ms(tx, community)
         changed = Changed(community, waits=more or len(marks) >= subjects or any(map(_leads_on, marks)))
         if newest_ms is not None:
-            self._apply(tx, rules, marks, changed, newest_ms)
+            self._apply(tx, rules, marks, changed, newest_ms, flood=more)
         self.rows.note_fold(tx, community, newest_ms or 0, self.clock.now_ms())
         if hooks and changed:
             for hook in self.after_fold:
                 hook(tx, changed)
         return changed
 
-    def _apply(self, tx: Transaction, rules: Rulebook, marks: Sequence[Mark], changed: Changed, newest_ms: int) -> None:
+    def _apply(
+        self, tx: Transaction, rules: Rulebook, marks: Sequence[Mark], changed: Changed, newest_ms: int, *, flood: bool
+    ) -> None:
         community = changed.community
         touched = Touched()
         people: list[Mark] = []
@@ -225,8 +227,8 @@ class Flow:
         changed.removed, changed.added = self._people.refold(tx, community, rules, people)
         self.rows.replace(tx, community, changed.removed, changed.added)
         rows = [*changed.removed.passages, *changed.added.passages]
-        if people and self.queue.exceeds(tx, community, FLOOD_MARKS):
-            self.queue.put(tx, community, _gate_marks(rows))
+        if people and (flood or self.queue.exceeds(tx, community, FLOOD_MARKS)):
+            self.queue.put_last(tx, community, _gate_marks(rows))
             rows, changed.waits = [], True
         for row in rows:
             touched.add(row.gate, row.direction, (max(0, row.at_ms - REACH_MS), row.at_ms + REACH_MS))

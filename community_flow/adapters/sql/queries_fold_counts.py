@@ -28,8 +28,8 @@ r = reports.c
 START_MS = (r.from_ms - r.skew_ms).label("start_ms")
 _COUNT = (r.t_ms, r.device, r.boot, r.seq, r.n)
 
-SHARED = 4
-"""So many sides share a moment on average where it is cheaper to read once what all gates counted then."""
+PASSED = 0.07
+"""What it costs to pass over an entry of the index, against reading the row behind it."""
 
 Ends: TypeAlias = tuple[int, int]
 """First and last event time, both included."""
@@ -121,7 +121,9 @@ def _within(query: _OfSides, tx: Connection, community: str, spans: Sequence[Sid
         of_side[span.gate, span.direction].append((span.from_ms, span.to_ms))
     joined = {side: _joined(found) for side, found in of_side.items()}
     stretches = _joined((span.from_ms, span.to_ms) for span in spans)
-    if sum(map(_length_ms, joined.values())) <= SHARED * _length_ms(stretches):
+    # How often each moment is asked for, and the cost of both ways in rows where all sides count alike.
+    shared = sum(map(_length_ms, joined.values())) / _length_ms(stretches) if stretches else 0
+    if shared * (PASSED + 1 / max(1, len(joined))) < PASSED + 1.2:
         apart = [SideSpan(*side, *ends) for side, found in joined.items() for ends in found]
         return query.apart.rows(tx, side_rows(community, apart))
     rows = query.together.rows(tx, _stretches_and_sides(community, stretches, joined))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, Text, and_, delete, func, literal, se
 
 from community_flow.adapters.sql.asking import Asking, matching
 from community_flow.adapters.sql.driver import Driver
-from community_flow.adapters.sql.mark_packs import unpacked
+from community_flow.adapters.sql.mark_packs import PACK_COLUMNS, packs, unpacked
 from community_flow.adapters.sql.prepared import prepared, value
 from community_flow.adapters.sql.tables_flow import OF_JOURNAL, dirty
 from community_flow.domain.marks import GATE, Mark, joined
@@ -18,10 +18,9 @@ from community_flow.ports.flow import Kin
 MOST_SIDE_MARKS = 200
 """Marks of one gate and direction in one slice."""
 
-MOST_PACKS, MOST_PACKED_BYTES = 512, 131_072
-"""Rows of many marks that a slice unpacks, and how much may lie in them: some thousand marks."""
-MOST_UNPACKED = 2_000
-"""A slice takes 512 subjects at most: what is unpacked long before its turn is only written twice."""
+MOST_PACKS, MOST_PACKED_BYTES = 512, 1_048_576
+"""Rows of many marks that a slice unpacks, and how much may lie in them: ten thousand marks, some 35 ms. A flood is
+soon unpacked as a whole, and then all marks of a subject are taken together."""
 
 MARK_COLUMNS = {"community": "text", "subject": "text", "lo": "bytea", "hi": "bytea", "cause": "text"}
 
@@ -70,17 +69,14 @@ _TAKE_SIDE = prepared(delete(dirty).where(_OF_SIDE, d.id.in_(_FIRST_OF_SIDE)).re
 
 
 def _packed() -> Any:
-    """Takes the oldest rows that hold many marks, as long as those before them are not more than a slice can have; none
-    while plenty lie unpacked."""
-    plenty = select(literal(1)).where(w.community == value("community"), w.subject.is_not(None))
+    """Takes the oldest rows that hold many marks, as long as those before them are not more than a slice can have."""
     oldest = select(d.id, func.length(d.marks).label("size")).where(_HERE, d.subject.is_(None))
     some = oldest.order_by(d.id).limit(MOST_PACKS).subquery()
     before = func.sum(some.c.size).over(order_by=some.c.id) - some.c.size
     placed = select(some.c.id, before.label("before")).subquery()
-    chosen = select(placed.c.id).where(
-        placed.c.before < MOST_PACKED_BYTES, plenty.limit(1).offset(MOST_UNPACKED).scalar_subquery().is_(None)
-    )
-    return delete(dirty).where(d.id.in_(chosen)).returning(d.marks)
+    chosen = select(placed.c.id).where(placed.c.before < MOST_PACKED_BYTES)
+    # Said once more outside, or PostgreSQL holds every row of the queue against those that were chosen.
+    return delete(dirty).where(_HERE, d.subject.is_(None), d.id.in_(chosen)).returning(d.marks)
 
 
 _TAKE_PACKED = prepared(_packed())
@@ -137,6 +133,9 @@ class SqlFoldQueue:
     def put(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
         rows = [(community, mark.subject, mark.lo, mark.hi, mark.cause) for mark in marks]
         Driver.of(tx).bulk("dirty", MARK_COLUMNS, rows)
+
+    def put_last(self, tx: Connection, community: str, marks: Iterable[Mark]) -> None:
+        Driver.of(tx).bulk("dirty", PACK_COLUMNS, packs((community, mark) for mark in marks))
 
     def unpack(self, tx: Connection, community: str) -> bool:
         rows = _TAKE_PACKED.rows(tx, community=community)
