@@ -28,8 +28,7 @@ def worker() -> None:
 
 def _fold_until_told_to_end(known: Settings) -> None:
     """What a worker has not committed when it is killed was never taken from the queue: another one does it."""
-    from community_flow.services.flow import FoldWorker
-    from community_flow.wiring.flow import flow_parts
+    from community_flow.wiring.flow import fold_worker
     from community_flow.wiring.review import watch_folds
     from community_flow.wiring.traffic import FIGURES_FOLDER
 
@@ -37,7 +36,7 @@ def _fold_until_told_to_end(known: Settings) -> None:
     refuse_other_tables(core)
     core.traffic.meter.share(known.data_dir / FIGURES_FOLDER, "worker")
     watch = watch_folds(core)
-    folding = FoldWorker(flow_parts(core).flow, core.signals)
+    folding = fold_worker(core)
 
     def end(*_: Any) -> None:
         folding.end()

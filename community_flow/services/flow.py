@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 LIVE_SLICE_S = 0.02
 """On SQLite everybody else who writes waits for a slice to end."""
+SHARED_SLICE_S = 0.1
+"""Where others write beside it: a slice has a cost of its own, and a page is to see the number move at once."""
 FLOOD_SLICE_S = 0.5
 LEAST_REST_S, LONGEST_REST_S = 0.05, 0.4
 RESTS = 10
@@ -332,10 +334,11 @@ class FoldWorker:
     """A thread that folds what ingest marks, within a tenth of a second, or half a one where much comes."""
 
     def __init__(
-        self, flow: Flow, signals: Signals, pause_s: float = 0.5, rests: Callable[[], int] = lambda: 0
-    ) -> None:
+        self, flow: Flow, signals: Signals, pause_s: float = 0.5, rests: Callable[[], int] = lambda: 0,
+        slice_s: float = LIVE_SLICE_S,
+    ) -> None:  # fmt: skip
         """``rests`` says how many times as long as a slice took others are to be left alone after it."""
-        self.flow, self.signals, self.pause_s, self.rests = flow, signals, pause_s, rests
+        self.flow, self.signals, self.pause_s, self.rests, self.slice_s = flow, signals, pause_s, rests, slice_s
         self.aside = Aside()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -385,7 +388,7 @@ class FoldWorker:
         while True:
             try:
                 without = self.aside.names(community)
-                return self.flow.fold(community, stop=self._ending.is_set, rest=self._rest, without=without, most=most)
+                return self.flow.fold(community, self.slice_s, self._ending.is_set, self._rest, without, most)
             except FoldError as error:
                 if most == 1 and not self.aside.add(community, error.subjects, error.__cause__ or error):
                     raise

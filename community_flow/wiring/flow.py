@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from flask import Flask
@@ -10,7 +10,7 @@ from flask import Flask
 from community_flow.domain.marks import Mark
 from community_flow.ports import Transaction
 from community_flow.ports.flow import FoldQueue, Kin
-from community_flow.services.flow import RESTS, Flow, FoldWorker
+from community_flow.services.flow import LIVE_SLICE_S, RESTS, SHARED_SLICE_S, Flow, FoldWorker
 from community_flow.services.footfall import Footfall
 from community_flow.services.passages import Passages
 from community_flow.services.pseudonyms import Pseudonyms
@@ -70,7 +70,12 @@ def wire(core: Core, app: Flask) -> None:
     parts = flow_parts(core)
     app.register_blueprint(passages.blueprint(parts.passages))
     if core.settings.fold or core.db.is_sqlite:  # on SQLite nobody else could
-        core.background.append(FoldWorker(parts.flow, core.signals, rests=lambda: _rests(core)).start)
+        core.background.append(fold_worker(core, lambda: _rests(core)).start)
+
+
+def fold_worker(core: Core, rests: Callable[[], int] = lambda: 0) -> FoldWorker:
+    slice_s = LIVE_SLICE_S if core.db.is_sqlite else SHARED_SLICE_S
+    return FoldWorker(flow_parts(core).flow, core.signals, rests=rests, slice_s=slice_s)
 
 
 def _rests(core: Core) -> int:

@@ -27,6 +27,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from community_flow.adapters.sql.mark_packs import unpacked
 from community_flow.adapters.sql.tables_flow import dirty
 from community_flow.adapters.sql.tables_ingest import reports, tray
 from community_flow.settings import Settings
@@ -244,7 +245,8 @@ def _folded(settings: Settings, since: float) -> float:
 
     def caught_up() -> bool:
         with core.db.read() as tx:
-            return int(tx.execute(select(func.count()).select_from(dirty)).scalar_one()) < 100
+            packs = tx.execute(select(dirty.c.marks)).scalars().all()
+        return sum(1 if each is None else len(list(unpacked(each))) for each in packs) < 100
 
     try:
         wait_until(caught_up, "the fold", 1_800)
