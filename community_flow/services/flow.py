@@ -43,7 +43,9 @@ AGAIN_S = 5
 LEAST_SUBJECTS, MOST_SUBJECTS = 8, 512
 """A slice has a cost of its own, so very small ones only make everybody wait longer."""
 LOOKS, LOOK_AGAIN_S = 5, 0.1
-LONG_MS = 3_600_000
+LONG_MS, LONG_SUBJECTS = 3_600_000, 64
+"""Of what a gate's mark speaks of, so much event time in one slice; less where slices have few subjects, because an
+hour of a gate may cost as much as dozens of them."""
 FLOOD_MARKS = 300
 """While more than this waits, the ledger is left to the end: a flood would settle the same hours again and again."""
 PEOPLE = ("p_", "ps_", "tg_", "r:")
@@ -199,7 +201,7 @@ class Flow:
         newest_ms = self.reports.newest_ms(tx, community)
         changed = Changed(community, waits=more or len(marks) >= subjects or any(map(_leads_on, marks)))
         if newest_ms is not None:
-            self._apply(tx, rules, marks, changed, newest_ms, flood=more)
+            self._apply(tx, rules, marks, changed, newest_ms, _stretch_ms(subjects), flood=more)
         self.rows.note_fold(tx, community, newest_ms or 0, self.clock.now_ms())
         if hooks and changed:
             for hook in self.after_fold:
@@ -207,8 +209,9 @@ class Flow:
         return changed
 
     def _apply(
-        self, tx: Transaction, rules: Rulebook, marks: Sequence[Mark], changed: Changed, newest_ms: int, *, flood: bool
-    ) -> None:
+        self, tx: Transaction, rules: Rulebook, marks: Sequence[Mark], changed: Changed, newest_ms: int,
+        stretch_ms: int, *, flood: bool,
+    ) -> None:  # fmt: skip
         community = changed.community
         touched = Touched()
         people: list[Mark] = []
@@ -225,7 +228,7 @@ class Flow:
                 self._census(tx, community, rest, mark)
             elif kind == "journal":
                 self._journal(tx, rules, mark, newest_ms)
-        changed.waits |= self._counted(tx, community, gates, newest_ms, touched)
+        changed.waits |= self._counted(tx, community, gates, newest_ms, stretch_ms, touched)
         changed.removed, changed.added = self._people.refold(tx, community, rules, people)
         self.rows.replace(tx, community, changed.removed, changed.added)
         rows = [*changed.removed.passages, *changed.added.passages]
@@ -238,20 +241,20 @@ class Flow:
         self.rows.add_hours(tx, changed)
 
     def _counted(
-        self, tx: Transaction, community: str, marks: Sequence[Mark], newest_ms: int, touched: Touched
+        self, tx: Transaction, community: str, marks: Sequence[Mark], newest_ms: int, stretch_ms: int, touched: Touched
     ) -> bool:
-        """The event times that marks of gates speak of; what is beyond an hour is put back, so that a slice ends: then
-        True. Marks that come from before the oldest report, as many changes of the registry leave, are one from there
-        on."""
+        """The event times that marks of gates speak of; what is beyond ``stretch_ms`` is put back, so that a slice
+        ends: then True. Marks that come from before the oldest report, as many changes of the registry leave, are one
+        from there on."""
         spans = [(mark, key_t_ms(mark.lo), _t_ms(mark.hi, newest_ms)) for mark in marks]
-        is_long = any(hi_ms - lo_ms > LONG_MS for _, lo_ms, hi_ms in spans)
+        is_long = any(hi_ms - lo_ms > stretch_ms for _, lo_ms, hi_ms in spans)
         oldest_ms = (self.reports.oldest_ms(tx, community) or 0) if is_long else 0
         rest: dict[Mark, None] = {}
         for mark, lo_ms, hi_ms in spans:
             from_ms, to_ms = lo_ms, hi_ms
-            if hi_ms - lo_ms > LONG_MS:
+            if hi_ms - lo_ms > stretch_ms:
                 from_ms = max(lo_ms, oldest_ms)
-                to_ms = min(from_ms + LONG_MS, hi_ms)
+                to_ms = min(from_ms + stretch_ms, hi_ms)
             if to_ms < hi_ms:
                 rest[Mark(mark.subject, key_at(to_ms), mark.hi, mark.cause)] = None
             _, gate, direction = mark.subject.split(":")
@@ -315,6 +318,10 @@ class Flow:
 def _leads_on(mark: Mark) -> bool:
     """What these marks say is marked in its turn; and while the journal's wait, no others are taken."""
     return mark.subject.startswith(("void:", JOURNAL))
+
+
+def _stretch_ms(subjects: int) -> int:
+    return LONG_MS * min(LONG_SUBJECTS, max(LEAST_SUBJECTS, subjects)) // LONG_SUBJECTS
 
 
 def _t_ms(key: bytes, newest_ms: int) -> int:

@@ -26,6 +26,7 @@ from community_flow.domain.ledger import (
 )
 from community_flow.domain.passages import triple_id
 from community_flow.domain.rulebook import Rulebook
+from community_flow.domain.spans import Span, joined
 from community_flow.ports import Transaction
 from community_flow.ports.flow import (
     Changed,
@@ -39,7 +40,7 @@ from community_flow.ports.flow import (
     StateRow,
 )  # fmt: skip
 from community_flow.services.fold_replacements import Replacements
-from community_flow.services.ledger_reads import LedgerReads, Span, near
+from community_flow.services.ledger_access import LedgerAccess, near
 
 Crossing = TypeVar("Crossing", Count, Party)
 
@@ -59,7 +60,7 @@ class Touched:
         self.spans[gate, direction].append(span)
 
     def merged(self) -> dict[Side, list[Span]]:
-        return {side: _merged(spans) for side, spans in sorted(self.spans.items())}
+        return {side: joined(spans, JOIN_MS) for side, spans in sorted(self.spans.items())}
 
 
 class LedgerFold:
@@ -68,19 +69,16 @@ class LedgerFold:
 
     def refold(self, tx: Transaction, rules: Rulebook, touched: Touched, changed: Changed) -> None:
         """Settle what is touched, after the passages were written; the difference is put into ``changed``."""
-        reads = LedgerReads(self.reports, self.rows, tx, changed.community)
+        access = LedgerAccess(self.reports, self.rows, tx, changed)
         sides = self._counting(tx, rules, changed.community, touched.merged())
         stands_for = self._replacements(tx, changed.community, sides)
-        changes = self._widened(tx, changed.community, {side: _merged(spans) for side, spans in sides.items()})
-        reads.read_ahead((side, spans[0]) for side, spans in changes.items() if len(spans) == 1)
-        found = _Found()
+        changes = self._widened(tx, changed.community, {side: joined(spans, JOIN_MS) for side, spans in sides.items()})
+        access.read_ahead(changes)
         for side, spans in changes.items():
-            view = _View(reads, rules, side, stands_for[side])
+            view = _View(access, rules, side, stands_for[side])
             for span in spans:
-                found.add(view, span)
-                if len(spans) > 1:  # the next span of a side begins with what is written of this one
-                    self._write(tx, found, changed)
-        self._write(tx, found, changed)
+                view.replace(view.without_partners(span) or view.settled(span))
+        access.write()
 
     def _counting(
         self, tx: Transaction, rules: Rulebook, community: str, sides: dict[Side, list[Span]]
@@ -104,7 +102,7 @@ class LedgerFold:
         for side, row in self.reports.aggregates(tx, community, everywhere):
             if row.from_ms is not None:
                 windows[side].append((row.from_ms, row.t_ms))
-        return {side: _merged(_with(span, windows[side]) for span in spans) for side, spans in sides.items()}
+        return {side: joined((_with(span, windows[side]) for span in spans), JOIN_MS) for side, spans in sides.items()}
 
     def _replacements(self, tx: Transaction, community: str, sides: dict[Side, list[Span]]) -> dict[Side, Replacements]:
         """Note what aggregates in these spans stand for; the spans grow by the counts that are newly replaced."""
@@ -123,13 +121,6 @@ class LedgerFold:
             if replaced is not None:
                 sides[row.gate, row.direction].append(replaced)
         return {side: Replacements(rows) for side, rows in known.items()}
-
-    def _write(self, tx: Transaction, found: _Found, changed: Changed) -> None:
-        self.rows.replace_ledger(tx, changed.community, found.removed, found.added)
-        self.rows.replace_states(tx, changed.community, found.gone, found.states)
-        changed.ledger_removed += found.removed
-        changed.ledger_added += found.added
-        found.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,37 +143,20 @@ class _Work:
 
 
 @dataclass(slots=True)
-class _Found:
-    """What is to be changed in the ledger: of all sides together, because each statement is a way to the store."""
-
-    removed: list[LedgerRow] = field(default_factory=list)
-    added: list[LedgerRow] = field(default_factory=list)
-    gone: list[StateRow] = field(default_factory=list)
-    states: list[StateRow] = field(default_factory=list)
-
-    def add(self, view: _View, span: Span) -> None:
-        work = view.without_partners(span) or view.settled(span)
-        known = [row for row in view.reads.ledger(view.side, work.span) if work.judges(row.row)]
-        removed, added = _difference(view.side, known, work.unmatched)
-        self.removed += removed
-        self.added += added
-        old, new = work.old_states.items(), work.states.items()
-        self.gone += [StateRow(*view.side, *each) for each in old if each not in new]
-        self.states += [StateRow(*view.side, *each) for each in new - old]
-
-    def clear(self) -> None:
-        for each in (self.removed, self.added, self.gone, self.states):
-            each.clear()
-
-
-@dataclass(slots=True)
 class _View:
-    """One gate and direction as the store has it, while one change is settled."""
+    """One gate and direction as it is kept, while its changes are settled."""
 
-    reads: LedgerReads
+    access: LedgerAccess
     rules: Rulebook
     side: Side
     stands_for: Replacements
+
+    def replace(self, work: _Work) -> None:
+        known = [row for row in self.access.ledger(self.side, work.span) if work.judges(row.row)]
+        self.access.change_ledger(self.side, *_difference(self.side, known, work.unmatched))
+        old, new = work.old_states.items(), work.states.items()
+        gone, states = ([StateRow(*self.side, *each) for each in some] for some in (old - new, new - old))
+        self.access.change_states(self.side, gone, states)
 
     def without_partners(self, span: Span) -> _Work | None:
         """Where nobody passed every count is a surplus, and where nobody was counted every passage was turned back:
@@ -200,7 +174,7 @@ class _View:
             return None
         if self.aggregates(span):
             return None
-        old = self.reads.states(self.side, after)
+        old = self.access.states(self.side, after)
         return _Work(span, span[0], frozenset(), frozenset(), found, old, {})
 
     def _all_surplus(self, span: Span) -> _Work | None:
@@ -216,7 +190,7 @@ class _View:
         ours = {each.source for each in meeting}
         beside = frozenset(each.source for each in self.aggregates(wide) if each.source not in ours) if ours else ours
         found = [surplus(each, each.n) for each in [*self.counts(wide), *meeting] if each.n]
-        old = self.reads.states(self.side, (wide[0] + 1, around[1]))
+        old = self.access.states(self.side, (wide[0] + 1, around[1]))
         return _Work(wide, wide[0], frozenset(), frozenset(beside), found, old, {})
 
     def settled(self, span: Span) -> _Work:
@@ -246,7 +220,7 @@ class _View:
         """Settle up to ``end_ms`` at most; None when the old state is not met until then."""
         read = (max(0, start_ms - NEAR_MS), end_ms - 1)
         counts, parties = self.counts(read), self.parties(read)
-        old = self.reads.states(self.side, (start_ms, end_ms))
+        old = self.access.states(self.side, (start_ms, end_ms))
         before, counts_now, parties_now = _resumed(start_ms, old.pop(start_ms, None), counts, parties)
         within = [each for each in self.aggregates((start_ms, end_ms - 1)) if each.t_ms >= start_ms]
         found = reconcile(sorted([*counts_now, *within], key=_place), parties_now)
@@ -271,15 +245,15 @@ class _View:
 
     def counts(self, span: Span) -> list[Count]:
         """Single counts within a span that stand."""
-        return self._standing(self.reads.counts(self.side, span))
+        return self._standing(self.access.counts(self.side, span))
 
     def aggregates(self, span: Span) -> list[Count]:
         """Aggregates that stand and whose window meets a span."""
         reached = (max(0, span[0] - REACH_MS), span[1] + REACH_MS)
-        return self._standing(self.reads.aggregates(self.side, reached))
+        return self._standing(self.access.aggregates(self.side, reached))
 
     def parties(self, span: Span) -> list[Party]:
-        rows = self.reads.parties(self.side, span)
+        rows = self.access.parties(self.side, span)
         return [_watched(party, self.rules, self.side[0]) for party in rows]
 
     def _standing(self, rows: Iterable[CountRow]) -> list[Count]:
@@ -347,16 +321,6 @@ def _with(span: Span, windows: Iterable[Span]) -> Span:
     first_ms = min((max(0, from_ms - REACH_MS) for from_ms, _ in ending), default=span[0])
     last_ms = max((to_ms + REACH_MS for _, to_ms in ending), default=span[1])
     return min(span[0], first_ms), max(span[1], last_ms)
-
-
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    found: list[Span] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1] + JOIN_MS:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
-        else:
-            found.append((first, last))
-    return found
 
 
 def _difference(

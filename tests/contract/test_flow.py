@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -297,6 +298,24 @@ def test_one_subject_that_cannot_be_folded_holds_nobody_else_up(kit: FlowKit) ->
     now_s[0] += AGAIN_S + 1
     wait_until(lambda: len(kit.listed("passages")) == 4, "what could not be folded before")
     worker.stop()
+    assert kit.flow.check("garden") == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_changes_of_one_gate_that_reach_each_other_are_settled_alike(kit: FlowKit, seed: int) -> None:
+    """Where counts and passages follow each other closely, one more moves the pairs of minutes: past the next change of
+    the same slice, which lies too far away to be joined with it."""
+    rng = random.Random(seed)
+    busy = [
+        row
+        for at_ms in range(T, T + 8 * MINUTE_MS, 4_000)
+        for row in (count(at_ms + rng.randrange(500)), scan(at_ms + 2_000 + rng.randrange(500), "", "west"))
+    ]
+    late = [busy.pop(place) for place in range(len(busy) - 1, 0, -rng.randrange(32, 41))]
+    kit.fold(*busy)
+    kit.fold(*late)
+    assert kit.flow.check("garden") == []
+    kit.fold(*map(correction, busy[:: rng.randrange(32, 41)]), *map(correction, late[::2]))
     assert kit.flow.check("garden") == []
 
 

@@ -81,9 +81,10 @@ def test_of_a_crowded_gate_the_earliest_marks_are_taken(core: Core) -> None:
     side = count_subject("east", "in")
     put(core, "garden", *(mark(side, MORNING_MS + each) for each in reversed(range(300))))
     with core.db.write() as tx:
-        first = take(tx)
-    assert sorted(each.lo for each in first) == [key_at(MORNING_MS + each) for each in range(200)]
-    assert len(taken(core)) == 100
+        first, second, third = (take(tx, subjects=each) for each in (1, 10, 100))
+    assert [len(first), len(second), len(third)] == [24, 30, 200], "a small slice is to be a small one"
+    assert sorted(each.lo for each in (*first, *second, *third)) == [key_at(MORNING_MS + each) for each in range(254)]
+    assert len(taken(core, subjects=100)) == 46
     assert taken(core) == []
 
 

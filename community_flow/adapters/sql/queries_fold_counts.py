@@ -6,12 +6,11 @@ gates the index is read, and only their own rows. Aggregates are few and have an
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, exists, select, true, tuple_
 
@@ -21,6 +20,7 @@ from community_flow.adapters.sql.report_bodies import body_of
 from community_flow.adapters.sql.tables_flow import voids
 from community_flow.adapters.sql.tables_ingest import COUNTED, reports
 from community_flow.domain.passages import key_at, report_key
+from community_flow.domain.spans import Span, around, joined
 from community_flow.ports.flow import Census, CountRow, Replacement, Side, SideSpan
 
 r = reports.c
@@ -30,9 +30,6 @@ _COUNT = (r.t_ms, r.device, r.boot, r.seq, r.n)
 
 PASSED = 0.07
 """What it costs to pass over an entry of the index, against reading the row behind it."""
-
-Ends: TypeAlias = tuple[int, int]
-"""First and last event time, both included."""
 
 
 def live() -> ColumnElement[bool]:
@@ -107,7 +104,7 @@ class SqlFoldCounts:
         reaching = {side for side, _ in self.aggregates(tx, community, spans)}
         return reaching | {(row[0], row[1]) for row in _within(_ANY, tx, community, spans)}
 
-    def censuses(self, tx: Connection, community: str, zone: str, span_ms: Ends) -> list[Census]:
+    def censuses(self, tx: Connection, community: str, zone: str, span_ms: Span) -> list[Census]:
         rows = _CENSUSES.rows(tx, community=community, from_ms=span_ms[0], to_ms=span_ms[1])
         return [
             Census(report_key(t_ms, *triple), t_ms, n) for t_ms, *triple, n, body in rows if body_of(body).zone == zone
@@ -116,52 +113,32 @@ class SqlFoldCounts:
 
 def _within(query: _OfSides, tx: Connection, community: str, spans: Sequence[SideSpan]) -> Iterable[Any]:
     """What lies in these spans, each of its own gate and direction, once."""
-    of_side: dict[Side, list[Ends]] = defaultdict(list)
+    of_side: dict[Side, list[Span]] = defaultdict(list)
     for span in spans:
         of_side[span.gate, span.direction].append((span.from_ms, span.to_ms))
-    joined = {side: _joined(found) for side, found in of_side.items()}
-    stretches = _joined((span.from_ms, span.to_ms) for span in spans)
+    sides = {side: joined(found) for side, found in of_side.items()}
+    stretches = joined((span.from_ms, span.to_ms) for span in spans)
     # How often each moment is asked for, and the cost of both ways in rows where all sides count alike.
-    shared = sum(map(_length_ms, joined.values())) / _length_ms(stretches) if stretches else 0
-    if shared * (PASSED + 1 / max(1, len(joined))) < PASSED + 1.2:
-        apart = [SideSpan(*side, *ends) for side, found in joined.items() for ends in found]
+    shared = sum(map(_length_ms, sides.values())) / _length_ms(stretches) if stretches else 0
+    if shared * (PASSED + 1 / max(1, len(sides))) < PASSED + 1.2:
+        apart = [SideSpan(*side, *ends) for side, found in sides.items() for ends in found]
         return query.apart.rows(tx, side_rows(community, apart))
-    rows = query.together.rows(tx, _stretches_and_sides(community, stretches, joined))
-    if all(len(found) == 1 for found in joined.values()):  # nearly always
-        only = {side: found[0] for side, found in joined.items()}
+    rows = query.together.rows(tx, _stretches_and_sides(community, stretches, sides))
+    if all(len(found) == 1 for found in sides.values()):  # nearly always
+        only = {side: found[0] for side, found in sides.items()}
         return [row for row in rows if (ends := only[row[0], row[1]])[0] <= row[2] <= ends[1]]
-    return [row for row in rows if _holds(joined[row[0], row[1]], row[2])]
+    return [row for row in rows if around(sides[row[0], row[1]], row[2])]
 
 
-def _length_ms(spans: Iterable[Ends]) -> int:
+def _length_ms(spans: Iterable[Span]) -> int:
     return sum(last - first + 1 for first, last in spans)
 
 
-def _stretches_and_sides(community: str, stretches: Iterable[Ends], sides: Iterable[Side]) -> Iterable[Row]:
+def _stretches_and_sides(community: str, stretches: Iterable[Span], sides: Iterable[Side]) -> Iterable[Row]:
     for from_ms, to_ms in stretches:
         yield {"community": community, "from_ms": from_ms, "to_ms": to_ms}
     for gate, direction in sides:
         yield {"name": gate, "direction": direction}
-
-
-def _joined(spans: Iterable[Ends]) -> list[Ends]:
-    """Spans in the order of time that do not meet, both ends of each included."""
-    found: list[Ends] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
-        else:
-            found.append((first, last))
-    return found
-
-
-def _holds(spans: Sequence[Ends], t_ms: int) -> bool:
-    place = bisect_right(spans, t_ms, key=_first) - 1
-    return place >= 0 and t_ms <= spans[place][1]
-
-
-def _first(span: Ends) -> int:
-    return span[0]
 
 
 def _count(

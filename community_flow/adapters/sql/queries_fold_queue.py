@@ -15,8 +15,9 @@ from community_flow.adapters.sql.tables_flow import OF_JOURNAL, dirty
 from community_flow.domain.marks import GATE, Mark, joined
 from community_flow.ports.flow import Kin
 
-MOST_SIDE_MARKS = 200
-"""Marks of one gate and direction in one slice."""
+LEAST_SIDE_MARKS, MOST_SIDE_MARKS, SIDE_MARKS = 24, 200, 3
+"""Marks of one gate and direction in one slice: three times as many as subjects, since each may cost as much as one of
+them."""
 
 MOST_PACKS, MOST_PACKED_BYTES = 512, 1_048_576
 """Rows of many marks that a slice unpacks, and how much may lie in them: ten thousand marks, some 35 ms. A flood is
@@ -58,13 +59,13 @@ _CROWDED = Asking(
         select(literal(1))
         .where(_HERE, d.subject == asked.c.name)
         .limit(1)
-        .offset(MOST_SIDE_MARKS)
+        .offset(value("most"))
         .correlate(asked)
         .scalar_subquery(),
     )
 )
 _OF_SIDE = and_(_HERE, d.subject == value("side"))
-_FIRST_OF_SIDE = select(d.id).where(_OF_SIDE).order_by(d.lo).limit(MOST_SIDE_MARKS)
+_FIRST_OF_SIDE = select(d.id).where(_OF_SIDE).order_by(d.lo).limit(value("most"))
 _TAKE_SIDE = prepared(delete(dirty).where(_OF_SIDE, d.id.in_(_FIRST_OF_SIDE)).returning(*_MARK))
 
 
@@ -96,7 +97,8 @@ class SqlFoldQueue:
         self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str] = ()
     ) -> list[Mark]:
         names = self._next(tx, community, subjects, kin, without)
-        crowded = self._crowded(tx, community, [name for name in names if name.startswith(GATE)])
+        most = min(MOST_SIDE_MARKS, max(LEAST_SIDE_MARKS, SIDE_MARKS * subjects))
+        crowded = self._crowded(tx, community, [name for name in names if name.startswith(GATE)], most)
         taken: dict[str, Mark] = {}
         sides: list[Mark] = []
         # What is deleted is exactly what is read: a mark that another transaction commits meanwhile stays.
@@ -108,16 +110,16 @@ class SqlFoldQueue:
             else:
                 _widen(taken, mark)
         for side in sorted(crowded):
-            sides += self._earliest(tx, community, side)
+            sides += self._earliest(tx, community, side, most)
         return [*taken.values(), *sides]
 
-    def _crowded(self, tx: Connection, community: str, sides: Sequence[str]) -> set[str]:
+    def _crowded(self, tx: Connection, community: str, sides: Sequence[str], most: int) -> set[str]:
         """Gates and directions with more marks than one slice should take."""
-        rows = _CROWDED.rows(tx, ({"name": side} for side in sides), community=community)
+        rows = _CROWDED.rows(tx, ({"name": side} for side in sides), community=community, most=most)
         return {side for side, one_more in rows if one_more}
 
-    def _earliest(self, tx: Connection, community: str, side: str) -> list[Mark]:
-        return [Mark(*row) for row in _TAKE_SIDE.rows(tx, community=community, side=side)]
+    def _earliest(self, tx: Connection, community: str, side: str, most: int) -> list[Mark]:
+        return [Mark(*row) for row in _TAKE_SIDE.rows(tx, community=community, side=side, most=most)]
 
     def _next(self, tx: Connection, community: str, subjects: int, kin: Kin, without: Collection[str]) -> list[str]:
         asked = {"community": community, "most": 4 * subjects}
