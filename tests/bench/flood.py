@@ -68,9 +68,10 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def late_reports(world: World, me: Enrolled, count: int, seed: int) -> list[str]:
-    """``count`` reports of one device, of any time in the last 24 hours, in no order."""
+    """``count`` reports that one device made in the course of the last 24 hours, in no order."""
     rng, now_ms = random.Random(seed), time.time_ns() // 1_000_000
-    talk = Talk(world, me, rng, rng.randrange(1, 2**53), lambda: now_ms - rng.randrange(DAY_MS))
+    at_ms = iter(sorted(now_ms - rng.randrange(DAY_MS) for _ in range(count)))
+    talk = Talk(world, me, rng, rng.randrange(1, 2**53), lambda: next(at_ms))
     found = [talk.next().encode() for _ in range(count)]
     rng.shuffle(found)
     return found
