@@ -115,3 +115,26 @@ def test_the_first_and_the_last_report_are_of_either_kind(core: Core) -> None:
         with core.db.write() as tx:
             tx.execute(insert(reports), [row])
         assert ends() == (MORNING_MS + wanted[0], MORNING_MS + wanted[1])
+
+
+def test_an_aggregate_is_found_however_long_it_counted(core: Core) -> None:
+    """Also where the device's clock is wrong; what another gate counted for long changes nothing."""
+    hours = [(1, "west"), (26, "west"), (0.5, "west"), (24 * 40, "north")]
+    skews_ms = (0, -90_000, 240_000, 0)
+    rows = [
+        count(MORNING_MS, gate=gate, from_ms=int(MORNING_MS - hour * 60 * MINUTE_MS + skew_ms), skew_ms=skew_ms)
+        for (hour, gate), skew_ms in zip(hours, skews_ms, strict=True)
+    ]
+    with core.db.write() as tx:
+        tx.execute(insert(reports), rows)
+
+    def reaching(before_min: float) -> list[int]:
+        at_ms = int(MORNING_MS - before_min * MINUTE_MS)
+        with core.db.read() as tx:
+            found = READER.aggregates(tx, "garden", [SideSpan("west", "in", at_ms - 1_000, at_ms)])
+        seqs = [row["seq"] for row in rows]
+        return sorted(seqs.index(row.triple[2]) for _, row in found)
+
+    assert [reaching(each) for each in (0, 30, 31, 60, 60.1, 26 * 60, 26 * 60 + 0.1)] == [
+        [0, 1, 2], [0, 1, 2], [0, 1], [0, 1], [1], [1], [],
+    ]  # fmt: skip

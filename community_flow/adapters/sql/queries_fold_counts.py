@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, exists, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, exists, func, select, true, tuple_
 
 from community_flow.adapters.sql.asking import Asking, again, for_each, matching
 from community_flow.adapters.sql.prepared import Row, prepared, value
 from community_flow.adapters.sql.report_bodies import body_of
 from community_flow.adapters.sql.tables_flow import voids
-from community_flow.adapters.sql.tables_ingest import COUNTED, reports
+from community_flow.adapters.sql.tables_ingest import COUNTED, LONG_WINDOW_MS, long_window, reports, window_ms
 from community_flow.domain.passages import key_at, report_key
 from community_flow.domain.spans import Span, around, joined
 from community_flow.ports.flow import Census, CountRow, Replacement, Side, SideSpan
@@ -68,9 +68,19 @@ def _of_sides(columns: Sequence[Any], *which: ColumnElement[bool]) -> _OfSides:
 
 
 def _reaching(a: Any) -> ColumnElement[bool]:
-    """Live aggregates of a gate and direction whose window meets a span."""
+    """Live aggregates of a gate and direction whose window meets a span. Those that came later than the longest window
+    of the gate cannot: without that end a late report would be held against all that came after it."""
     side = and_(r.community == a.community, r.gate == a.name, r.direction == a.direction, r.kind == "count")
-    return and_(side, r.from_ms.is_not(None), r.t_ms >= a.from_ms, START_MS.element <= a.to_ms, live())
+    ending = r.t_ms.between(a.from_ms, a.to_ms + func.coalesce(_longest_ms(a), LONG_WINDOW_MS))
+    return and_(side, r.from_ms.is_not(None), ending, START_MS.element <= a.to_ms, live())
+
+
+def _longest_ms(a: Any) -> Any:
+    """The longest window of a gate's aggregates, where one is long."""
+    long = reports.alias("long").c
+    longest = select(func.max(window_ms(long)))
+    of_gate = longest.where(long.community == a.community, long.gate == a.name, long_window(long))
+    return of_gate.correlate(a.community.table).scalar_subquery()
 
 
 _LIVE = (r.kind == "count", live())

@@ -5,7 +5,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, Table, Text
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    and_,
+    literal_column,
+)  # fmt: skip
 
 from community_flow.adapters.sql.metadata import Json, Ms, Raw, metadata
 
@@ -97,6 +112,26 @@ reports = Table(
     ),
     sqlite_with_rowid=False,
 )
+
+LONG_WINDOW_MS = 2 * 3_600_000
+"""Aggregates of longer windows are rare; those of an hour may be a little longer by their device's clock."""
+
+
+def window_ms(r: Any) -> ColumnElement[int]:
+    """How long an aggregate counted; the device wrote the start by its own clock, like `at`."""
+    return r.t_ms - r.from_ms + r.skew_ms  # type: ignore[no-any-return]
+
+
+def long_window(r: Any) -> ColumnElement[bool]:
+    """Said by whoever looks for the longest, in the very words of the index."""
+    counted = and_(r.from_ms.is_not(None), r.kind == literal_column("'count'"))
+    return and_(counted, window_ms(r) > literal_column(str(LONG_WINDOW_MS)))
+
+
+Index(
+    "ix_reports_long", reports.c.community, reports.c.gate,
+    sqlite_where=long_window(reports.c), postgresql_where=long_window(reports.c),
+)  # fmt: skip
 
 COUNTED = reports.c.n.is_not(None)
 """Said whenever reports are looked up by time: these are in `ix_reports_count`, the others in `ix_reports_other`."""
