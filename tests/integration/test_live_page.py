@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from community_flow.domain.places import Device
 from community_flow.domain.scope import Role, Scope
@@ -64,11 +65,17 @@ def test_counted_bodies_stand_on_the_page(camera: Camera, client_as: Client) -> 
     assert (figure(html, "Entries today"), figure(html, "Exits today"), figure(html, "Inside now")) == ("5", "2", "3")
 
 
+def asked_twice(client: FlaskClient) -> tuple[TestResponse, TestResponse]:
+    first = client.get("/live/now")
+    return first, client.get("/live/now", headers={"If-None-Match": first.headers["ETag"]})
+
+
 def test_nothing_new_is_answered_without_a_page(camera: Camera, client_as: Client) -> None:
     camera.count("in", 5)
     client = client_as("steward")
-    first = client.get("/live/now")
-    same = client.get("/live/now", headers={"If-None-Match": first.headers["ETag"]})
+    first, same = asked_twice(client)
+    if same.status_code == 200:  # the page says of when it is, and just between the two that changed
+        first, same = asked_twice(client)
     assert (first.status_code, same.status_code, same.data) == (200, 304, b"")
     camera.count("in", 1)
     news = client.get("/live/now", headers={"If-None-Match": first.headers["ETag"]})
