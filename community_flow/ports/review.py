@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from community_flow.domain.anomalies import Anomaly, Contradiction, Passed, Stay, Surplus
+from community_flow.domain.passages import Triple
 from community_flow.domain.scope import Scope
 from community_flow.ports import Transaction
 
@@ -74,9 +75,13 @@ class ReviewStore(Protocol):
         """Visits of these persons to these zones; ``until``: when each person's pass ends."""
         ...
 
-    def surplus(self, tx: Transaction, community: str, from_ms: int, named_from_ms: int) -> list[Surplus]:
-        """Every hour since ``from_ms``; what found no passage is named since ``named_from_ms`` only, and of each gate,
-        direction and hour the first few hundred: a camera at a gate without scanners has thousands."""
+    def surplus(self, tx: Transaction, community: str, from_ms: int) -> list[Surplus]:
+        """Every hour since ``from_ms`` in which anybody was counted."""
+        ...
+
+    def named(self, tx: Transaction, community: str, hour: Surplus) -> list[Triple]:
+        """The counts of an hour that found no passage: the first few hundred, a camera at a gate without scanners has
+        thousands."""
         ...
 
     def evidence(self, tx: Transaction, scope: Scope, from_ms: int, limit: int) -> list[Evidence]: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -168,9 +169,9 @@ class Review:
         inner = {gate: data.inner for gate, data in journal.all_at("gate", now_ms).items()}
         passages = self.store.passed(tx, community, from_ms - HOUR_MS, None)
         yield from (each for each in shared_passes(community, passages, inner) if each.to_ms >= from_ms)
-        rows = self.store.surplus(tx, community, from_ms - 14 * DAY_MS, from_ms - 2 * HOUR_MS)
+        rows = self.store.surplus(tx, community, from_ms - 14 * DAY_MS)
         recent = [row for row in rows if row.hour_ms + HOUR_MS >= from_ms and row.n]
-        yield from surpluses(community, recent, _usual(rows))
+        yield from surpluses(community, recent, _usual(rows), partial(self.store.named, tx, community))
 
     def _habits(
         self, journal: Journal, local: LocalDays, passages: Sequence[Passed], from_ms: int

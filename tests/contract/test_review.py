@@ -112,11 +112,13 @@ def test_of_an_hour_full_of_surplus_the_first_are_named(review: Review) -> None:
             for each in triples
         ]
 
+    hours = [("east", MOST_NAMED + 50, 0), ("west", 3, HOUR_MS), ("west", 9, 2 * HOUR_MS)]
     with review.db.write() as tx:
-        changed = Changed("garden", ledger_added=[*rows("east", MOST_NAMED + 50, 0), *rows("west", 3, HOUR_MS)])
+        changed = Changed("garden", ledger_added=[row for hour in hours for row in rows(*hour)])
         SqlFoldRows().replace_ledger(tx, "garden", [], changed.ledger_added)
         SqlFoldRows().add_hours(tx, changed)
-        found = {each.gate: each for each in review.store.surplus(tx, "garden", 0, 0)}
-    assert found["east"].n == MOST_NAMED + 50
-    assert sorted(found["east"].triples) == [("d_aaaaaaaaaaaa", 1, seq + 1) for seq in range(MOST_NAMED)]
-    assert len(found["west"].triples) == 3
+        found = sorted(review.store.surplus(tx, "garden", 0), key=lambda each: each.hour_ms)
+        named = [review.store.named(tx, "garden", each) for each in found]
+    assert [(each.gate, each.n, each.hour_ms) for each in found] == hours
+    assert named[0] == [("d_aaaaaaaaaaaa", 1, seq + 1) for seq in range(MOST_NAMED)]
+    assert [len(each) for each in named] == [MOST_NAMED, 3, 9]

@@ -144,14 +144,19 @@ def test_a_visitor_still_inside_keeps_one_card() -> None:
     ],
 )
 def test_surplus_bodies(n: int, crossings: int, count: int) -> None:
-    row = Surplus("east", "in", 0, n, crossings, ((DEVICE, 1, 1),))
-    assert len(list(surpluses("garden", [row], {("east", "in"): 0.04}))) == count
+    row, asked = Surplus("east", "in", 0, n, crossings), []
+    found = surpluses("garden", [row], {("east", "in"): 0.04}, lambda hour: asked.append(hour) or [(DEVICE, 1, 1)])
+    assert [each.evidence for each in found] == [((DEVICE, 1, 1),)] * count
+    assert asked == [row] * count  # the names of an ordinary hour are not even read
 
 
 def test_poisson_tail_against_its_definition() -> None:
     assert poisson_tail(0, 3.0) == 1.0
     assert poisson_tail(1, 3.0) == pytest.approx(1 - 2.718281828459045**-3)
     assert poisson_tail(60, 3.0) == pytest.approx(0, abs=1e-12)
+    # A camera at a gate without scanners: beyond 745 the first term of the sum is 0.
+    assert poisson_tail(2_000, 2_000.0) == pytest.approx(0.503, abs=0.001)
+    assert poisson_tail(5_000, 2_000.0) < 1e-12
 
 
 def test_one_relayed_code_is_enough() -> None:

@@ -15,14 +15,14 @@ from community_flow.adapters.sql.store import upsert
 from community_flow.adapters.sql.tables_flow import conflicts, flow_hours, ledger, passages, visits
 from community_flow.adapters.sql.tables_review import anomalies, reviews, verdicts
 from community_flow.domain.anomalies import HOUR_MS, Anomaly, Contradiction, Passed, Stay, Surplus
-from community_flow.domain.passages import Triple, id_triple
+from community_flow.domain.passages import Triple, id_triple, key_at
 from community_flow.domain.scope import Scope
 from community_flow.ports.review import Card, Evidence, Progress, Verdict
 
 CHUNK = 500
 
 MOST_NAMED = 200
-"""Of one gate, direction and hour the first, by which a card is known: a camera without scanners has thousands."""
+"""Of the bodies of one gate, direction and hour the first, by which a card is known."""
 
 
 class SqlReview:
@@ -63,17 +63,7 @@ class SqlReview:
             ]
         return found
 
-    def surplus(self, tx: Connection, community: str, from_ms: int, named_from_ms: int) -> list[Surplus]:
-        triples: dict[tuple[str, str, int], list[Triple]] = defaultdict(list)
-        c, hour = ledger.c, ledger.c.at_ms // HOUR_MS
-        place = func.row_number().over(partition_by=(c.gate, c.direction, hour), order_by=c.key)
-        named = (
-            select(c.gate, c.direction, c.at_ms, c.source, place.label("place"))
-            .where(c.community == community, c.kind == "surplus", c.at_ms >= named_from_ms)
-            .subquery()
-        )
-        for row in tx.execute(select(named).where(named.c.place <= MOST_NAMED)):
-            triples[row.gate, row.direction, row.at_ms // HOUR_MS * HOUR_MS].append(id_triple(row.source))
+    def surplus(self, tx: Connection, community: str, from_ms: int) -> list[Surplus]:
         hours = tx.execute(
             select(flow_hours).where(
                 flow_hours.c.community == community,
@@ -86,10 +76,16 @@ class SqlReview:
                 row.gate, row.direction, row.hour_ms, row.surplus,
                 # What the counter saw: who passed with a body, and bodies beyond.
                 max(row.bodies - row.turned_back + row.surplus, row.surplus, 1),
-                tuple(triples.get((row.gate, row.direction, row.hour_ms), ())),
             )
             for row in hours
         ]  # fmt: skip
+
+    def named(self, tx: Connection, community: str, hour: Surplus) -> list[Triple]:
+        c = ledger.c
+        side = and_(c.community == community, c.gate == hour.gate, c.direction == hour.direction, c.kind == "surplus")
+        within_hour = and_(c.key >= key_at(hour.hour_ms), c.key < key_at(hour.hour_ms + HOUR_MS))
+        sources = select(c.source).where(side, within_hour).order_by(c.key).limit(MOST_NAMED)
+        return [id_triple(source) for source in tx.execute(sources).scalars()]
 
     def evidence(self, tx: Connection, scope: Scope, from_ms: int, limit: int) -> list[Evidence]:
         single = tx.execute(
