@@ -6,7 +6,9 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+from community_flow.ports.ingest import Id, IdsOfDevices
 
 
 class MemoryLimits:
@@ -35,20 +37,23 @@ class MemoryRecentIds:
 
     def __init__(self, most: int = 100_000) -> None:
         self.most = most
-        self._young: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
-        self._old: Mapping[str, set[tuple[int, int]]] = {}
+        self._young: defaultdict[str, set[Id]] = defaultdict(set)
+        self._old: Mapping[str, set[Id]] = {}
         self._count = 0
         self._lock = threading.Lock()
 
-    def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    def known(self, asked: IdsOfDevices) -> list[set[Id]]:
         with self._lock:
-            kept = (self._young.get(device), self._old.get(device))
-            return {each for known in kept if known for each in known.intersection(ids)}
+            return [self._of(device).intersection(ids) for device, ids in asked]
 
-    def remember(self, device: str, ids: Sequence[tuple[int, int]]) -> None:
+    def _of(self, device: str) -> set[Id]:
+        return self._young.get(device, set()) | self._old.get(device, set())
+
+    def remember(self, kept: IdsOfDevices) -> None:
         with self._lock:
-            self._young[device].update(ids)
-            self._count += len(ids)
+            for device, ids in kept:
+                self._young[device].update(ids)
+                self._count += len(ids)
             if self._count > self.most:
                 self._young, self._old, self._count = defaultdict(set), self._young, 0
 

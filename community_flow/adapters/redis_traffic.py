@@ -10,14 +10,14 @@ import itertools
 import secrets
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import redis
 import structlog
 
 from community_flow.adapters.memory_traffic import MemoryLimits
+from community_flow.ports.ingest import Id, IdsOfDevices
 
 log = structlog.get_logger()
 
@@ -42,7 +42,6 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(burst / rate * 1000) + 1000)
 return tostring(math.max(0, missing / rate))
 """
 TAKE = "local v = redis.call('GET', KEYS[1]); redis.call('DEL', KEYS[1]); return v"
-SEQS_A_KEY = 1_000
 RECENT_S = 3_600
 
 
@@ -134,45 +133,41 @@ class RedisLimits:
 
 
 class RedisRecentIds:
-    """Ids of an hour, in sets of a thousand numbers."""
+    """Of each device and boot the highest number of an hour. A device counts upwards, so what is not above it was
+    probably kept; what overtook others is asked for in vain. One question and one word for all bodies of a group: an
+    exact set of their numbers cost a quarter of all the work that a collected report makes."""
 
     least = 10
 
     def __init__(self, link: RedisLink) -> None:
         self.link = link
 
-    def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-        slices = self._slices(device, ids)
+    def known(self, asked: IdsOfDevices) -> list[set[Id]]:
+        boots = sorted({(device, boot) for device, ids in asked for boot, _ in ids})
+        if not boots:
+            return [set() for _ in asked]
+        names = [self._key(*each) for each in boots]
+        found = self.link.attempt("recent", lambda client: client.mget(names), list)
+        highest = {each: int(seq) for each, seq in zip(boots, found, strict=False) if seq is not None}
+        return [{each for each in ids if each[1] <= highest.get((device, each[0]), -1)} for device, ids in asked]
 
-        def ask(client: Any) -> set[tuple[int, int]]:
-            with client.pipeline(transaction=False) as pipe:
-                for key, members in slices.items():
-                    pipe.smismember(key, [seq for _, seq in members])
-                answers = pipe.execute()
-            pairs = zip(slices.values(), answers, strict=True)
-            return {each for members, found in pairs for each, hit in zip(members, found, strict=True) if hit}
-
-        found: set[tuple[int, int]] = self.link.attempt("recent", ask, set) if ids else set()
-        return found
-
-    def remember(self, device: str, ids: Sequence[tuple[int, int]]) -> None:
-        slices = self._slices(device, ids)
+    def remember(self, kept: IdsOfDevices) -> None:
+        highest: dict[tuple[str, int], int] = {}
+        for device, ids in kept:
+            for boot, seq in ids:
+                highest[device, boot] = max(seq, highest.get((device, boot), 0))
 
         def tell(client: Any) -> None:
             with client.pipeline(transaction=False) as pipe:
-                for key, members in slices.items():
-                    pipe.sadd(key, *(seq for _, seq in members))
-                    pipe.expire(key, RECENT_S)
+                for each, seq in highest.items():
+                    pipe.set(self._key(*each), seq, ex=RECENT_S)
                 pipe.execute()
 
-        if ids:
+        if highest:
             self.link.attempt("recent", tell, lambda: None)
 
-    def _slices(self, device: str, ids: Sequence[tuple[int, int]]) -> dict[str, list[tuple[int, int]]]:
-        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for boot, seq in ids:
-            found[self.link.key("recent", device, boot, seq // SEQS_A_KEY)].append((boot, seq))
-        return found
+    def _key(self, device: str, boot: int) -> str:
+        return self.link.key("recent", device, boot)
 
 
 SAID_S = 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -231,17 +231,25 @@ class Limits(Protocol):
         ...
 
 
+Id: TypeAlias = tuple[int, int]
+"""Boot and number: a report of one device."""
+
+IdsOfDevices: TypeAlias = Sequence[tuple[str, Sequence[Id]]]
+
+
 class RecentIds(Protocol):
-    """Reports that were surely kept. Only saves work: the store decides."""
+    """Reports that were probably kept. Only saves work: the store decides."""
 
     @property
     def least(self) -> int:
         """Bodies of fewer reports are not looked up: asking would cost more than it saves."""
         ...
 
-    def known(self, device: str, ids: Sequence[tuple[int, int]]) -> set[tuple[int, int]]: ...
+    def known(self, asked: IdsOfDevices) -> list[set[Id]]:
+        """Of each body what was probably kept before."""
+        ...
 
-    def remember(self, device: str, ids: Sequence[tuple[int, int]]) -> None: ...
+    def remember(self, kept: IdsOfDevices) -> None: ...
 
 
 class Signals(Protocol):

@@ -13,6 +13,7 @@ from community_flow.ports import Clock, Database, Transaction
 from community_flow.ports.ingest import (
     Committer,
     DeviceNews,
+    Id,
     Kept,
     Limits,
     Meter,
@@ -62,7 +63,7 @@ class _Opened(NamedTuple):
 
     device: Trusted
     decoded: Decoded
-    seen: set[tuple[int, int]]
+    seen: set[Id]
     fresh: Sequence[Report | Malformed]
     batch: Batch
 
@@ -125,7 +126,7 @@ class Ingest:
 
     def prepare_together(self, asked: Sequence[tuple[Trusted, bytes]]) -> list[Ready | FlowError]:
         """The same for several, with one look into the store for all; for each what `prepare` gives or raises."""
-        opened = [self._open(device, body) for device, body in asked]
+        opened = self._open_all(asked)
         keys, references = self._look_up([each.batch for each in opened if isinstance(each, _Opened)])
         return [self._ready(each, keys, references) if isinstance(each, _Opened) else each for each in opened]
 
@@ -159,12 +160,19 @@ class Ingest:
     def told(self, device: Trusted, kept: Kept) -> None:
         self._tell([(device, kept)])
 
-    def _open(self, device: Trusted, body: bytes) -> _Opened | FlowError:
+    def _open_all(self, asked: Sequence[tuple[Trusted, bytes]]) -> list[_Opened | FlowError]:
+        read = [(device, _read(body)) for device, body in asked]
+        whole = [(device, decoded) for device, decoded in read if isinstance(decoded, Decoded)]
+        seen = iter(self._seen(whole))
+        return [
+            self._open(device, decoded, next(seen)) if isinstance(decoded, Decoded) else decoded
+            for device, decoded in read
+        ]
+
+    def _open(self, device: Trusted, decoded: Decoded, seen: set[Id]) -> _Opened | FlowError:
+        fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen] if seen else decoded.reports
         try:
-            decoded, now_ms = decode(body), self.clock.now_ms()
-            seen = self._seen(device, decoded)
-            fresh = [each for each in decoded.reports if (each.boot, each.seq) not in seen] if seen else decoded.reports
-            batch = self.labelling.open(device, fresh, now_ms, timed=self.knows_time())
+            batch = self.labelling.open(device, fresh, self.clock.now_ms(), timed=self.knows_time())
         except FlowError as error:
             return error
         return _Opened(device, decoded, seen, fresh, batch)
@@ -182,16 +190,29 @@ class Ingest:
             ]
         return Ready(device, decoded.batch, _submission(device, batch.now_ms, entries, _news(decoded, entries)))
 
-    def _seen(self, device: Trusted, decoded: Decoded) -> set[tuple[int, int]]:
-        """Reports that are sent again: neither their passes nor their rows need any work. A hint that the cache gives
+    def _seen(self, bodies: Sequence[tuple[Trusted, Decoded]]) -> list[set[Id]]:
+        """Of each body what is sent again: neither its passes nor its rows need any work. A hint that the cache gives
         is never believed: the store is asked, and the content compared."""
-        if len(decoded.reports) < self.recent.least:
-            return set()
-        hints = self.recent.known(device.device, [(each.boot, each.seq) for each in decoded.reports])
-        if not hints:
-            return set()
+        hints = self._hints(bodies)
+        if not any(hints):
+            return hints
         with self.db.read() as tx:
-            kept = self.store.digests(tx, device.device, hints)
+            return [
+                self._surely_kept(tx, device, decoded, hinted) if hinted else hinted
+                for (device, decoded), hinted in zip(bodies, hints, strict=True)
+            ]
+
+    def _hints(self, bodies: Sequence[tuple[Trusted, Decoded]]) -> list[set[Id]]:
+        ids = [[(each.boot, each.seq) for each in decoded.reports] for _, decoded in bodies]
+        worth = [len(each) >= self.recent.least for each in ids]
+        asked = [
+            (device.device, mine) for (device, _), mine, is_worth in zip(bodies, ids, worth, strict=True) if is_worth
+        ]
+        known = iter(self.recent.known(asked))
+        return [next(known) if is_worth else set() for is_worth in worth]
+
+    def _surely_kept(self, tx: Transaction, device: Trusted, decoded: Decoded, hinted: set[Id]) -> set[Id]:
+        kept = self.store.digests(tx, device.device, hinted)
         return set(kept) - {
             (each.boot, each.seq)
             for each in decoded.reports
@@ -226,15 +247,26 @@ class Ingest:
 
     def _tell(self, bodies: Sequence[tuple[Trusted, Kept]]) -> None:
         tally: dict[str, int] = {}
-        for device, kept in bodies:
+        for _, kept in bodies:
             for outcome, count in kept.tally.items():
                 tally[outcome] = tally.get(outcome, 0) + count
-            if len(kept.outcomes) >= self.recent.least:
-                accepted = [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
-                self.recent.remember(device.device, accepted)
+        self.recent.remember(
+            [(device.device, _accepted(kept)) for device, kept in bodies if len(kept.outcomes) >= self.recent.least]
+        )
         self.meter.add("bodies_total", len(bodies))
         for outcome, count in tally.items():
             self.meter.add("reports_total", count, outcome=outcome)
+
+
+def _read(body: bytes) -> Decoded | FlowError:
+    try:
+        return decode(body)
+    except FlowError as error:
+        return error
+
+
+def _accepted(kept: Kept) -> list[Id]:
+    return [(each.boot, each.seq) for each in kept.outcomes if each.outcome == "accepted"]
 
 
 def _receipt(ready: Ready, kept: Kept | FlowError, timed: bool) -> Receipt | FlowError:

@@ -149,7 +149,7 @@ def test_a_conflict_is_found_among_repeats_of_the_same_number(desk: Desk) -> Non
 
 def test_a_cache_that_remembers_too_much_loses_nothing(desk: Desk) -> None:
     """As after a restore of the store: the cache knows reports that the store has no more."""
-    desk.parts.ingest.recent.remember(desk.device.device, [(BOOT, 1), (BOOT, 2)])
+    desk.parts.ingest.recent.remember([(desk.device.device, [(BOOT, 1), (BOOT, 2)])])
     assert desk.outcomes(desk.count(1), desk.count(2)) == ["accepted", "accepted"]
     assert [row.seq for row in desk.rows()] == [1, 2]
 

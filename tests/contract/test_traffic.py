@@ -61,11 +61,13 @@ def test_a_clock_that_goes_back_gives_nothing_away(twins: Twins) -> None:
 
 
 def test_ids_are_known_by_device_boot_and_number(twins: Twins) -> None:
-    twins.recent.remember("d", [(1, 999), (1, 1000), (2, 5)])
-    assert twins.recent.known("d", [(1, 999), (1, 1000), (1, 1001), (2, 5), (2, 999)]) == {(1, 999), (1, 1000), (2, 5)}
-    assert twins.recent.known("e", [(1, 999)]) == set()
-    assert twins.recent.known("d", []) == set()
-    twins.recent.remember("d", [])
+    twins.recent.remember([("d", [(1, 999), (1, 1000)]), ("d", [(2, 5)]), ("f", [(1, 7)])])
+    asked = [("d", [(1, 999), (1, 1000), (1, 1001), (2, 5), (2, 999)]), ("e", [(1, 999)]), ("d", []), ("f", [(1, 7)])]
+    assert twins.recent.known(asked) == [{(1, 999), (1, 1000), (2, 5)}, set(), set(), {(1, 7)}]
+    assert twins.recent.known([]) == []
+    assert twins.recent.known([("d", [])]) == [set()]
+    twins.recent.remember([])
+    twins.recent.remember([("d", [])])
 
 
 def test_a_version_changes_with_each_bump_of_its_community(twins: Twins) -> None:
@@ -131,8 +133,8 @@ def test_without_redis_everything_is_slower_and_nothing_wrong(nowhere: tuple[Red
     limits = RedisLimits(link, 10, 20)
     assert [limits.wait_s("d", 10, 1_000) for _ in range(3)] == [0, 0, pytest.approx(1.0)]
     recent = RedisRecentIds(link)
-    recent.remember("d", [(1, 1)])
-    assert recent.known("d", [(1, 1)]) == set()
+    recent.remember([("d", [(1, 1)])])
+    assert recent.known([("d", [(1, 1)])]) == [set()]
     signals = RedisSignals(link)
     assert signals.version("a") != signals.version("a")
     signals.bump("a")
