@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from community_flow.ports.ingest import Id, IdsOfDevices
 
@@ -44,10 +44,11 @@ class MemoryRecentIds:
 
     def known(self, asked: IdsOfDevices) -> list[set[Id]]:
         with self._lock:
-            return [self._of(device).intersection(ids) for device, ids in asked]
+            return [self._known(device, ids) for device, ids in asked]
 
-    def _of(self, device: str) -> set[Id]:
-        return self._young.get(device, set()) | self._old.get(device, set())
+    def _known(self, device: str, ids: Sequence[Id]) -> set[Id]:
+        kept = (self._young.get(device), self._old.get(device))
+        return {each for known in kept if known for each in known.intersection(ids)}
 
     def remember(self, kept: IdsOfDevices) -> None:
         with self._lock:
