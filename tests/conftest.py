@@ -18,6 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from community_flow.adapters.keys import KeyRing
+from community_flow.adapters.sql import store
 from community_flow.adapters.sql.store import SqlDatabase
 from community_flow.app import create_app
 from community_flow.domain.scope import Role
@@ -26,6 +27,7 @@ from community_flow.wiring.core import Core, build_core
 from tests.factories import an_account, small_community
 from tests.processes import send_group
 from tests.services import (
+    PATIENCE_S,
     Missing,
     free_port,
     listens,
@@ -77,8 +79,11 @@ def _start(server: Any) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A real PostgreSQL on loopback; each test that asks empties what it wrote. Nobody pulls its plug: those whose plug
-    is pulled are in tests/survival."""
-    yield from _start(lambda: postgresql_server("-c", "fsync=off"))
+    is pulled are in tests/survival. This process waits for it, and for its locks, as long as every test does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "CONNECT_S", int(PATIENCE_S))
+        patch.setattr(store, "SESSION", store.SESSION.replace(f"={store.LOCK_S}s", f"={int(PATIENCE_S)}s"))
+        yield from _start(lambda: postgresql_server("-c", "fsync=off"))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 
 from community_flow.adapters.mqtt_client import new_properties
+from tests.services import PATIENCE_S
 
 REFUSED = "Not authorized"
 
@@ -41,12 +43,12 @@ class Talker:
             self.client.will_set(will, b"offline", 1, retain=True)
         self.client.connect(parts.hostname or "", parts.port or 1883, 30, clean_start=True)
         self.client.loop_start()
-        self.welcome = self._done.get(timeout=60)
+        self.welcome = self._done.get(timeout=PATIENCE_S)
 
     def subscribe(self, topic: str) -> str:
         """What the broker says to it."""
         self.client.subscribe(topic, 1)
-        return self._done.get(timeout=60)
+        return self._done.get(timeout=PATIENCE_S)
 
     def publish(
         self, topic: str, body: bytes, *, retain: bool = False, correlation: bytes | None = None, encoding: str = ""
@@ -58,12 +60,12 @@ class Talker:
         if encoding:
             properties.UserProperty = ("content-encoding", encoding)
         self.client.publish(topic, body, 1, retain, properties)
-        return self._done.get(timeout=60)
+        return self._done.get(timeout=PATIENCE_S)
 
     def report(self, body: bytes, **properties: Any) -> str:
         return self.publish(f"flow/{self.name}/reports", body, **properties)
 
-    def answer(self, seconds: float = 20) -> Any:
+    def answer(self, seconds: float = PATIENCE_S) -> Any:
         """The next answer, parsed."""
         return json.loads(self.heard.get(timeout=seconds).payload)
 
@@ -71,7 +73,7 @@ class Talker:
         """End without a word, as a device does whose plug is pulled: the broker sends its last will."""
         socket: Any = self.client.socket()
         socket.shutdown(2)
-        self.cut.wait(60)
+        self.cut.wait(PATIENCE_S)
         self.client.loop_stop()
 
     def close(self) -> None:
@@ -79,10 +81,19 @@ class Talker:
         self.client.loop_stop()
 
 
+def _let_in(url: str, name: str, password: str, will: str | None) -> Talker:
+    """Who was enrolled while the broker was slow is told to it a minute later."""
+    end = time.monotonic() + PATIENCE_S
+    while (talker := Talker(url, name, password, will)).welcome == REFUSED and time.monotonic() < end:
+        talker.close()
+        time.sleep(0.5)
+    return talker
+
+
 @contextmanager
 def talking(url: str, name: str, password: str, will: str | None = None) -> Iterator[Talker]:
     """A device that was let in and listens for its answers."""
-    talker = Talker(url, name, password, will)
+    talker = _let_in(url, name, password, will)
     try:
         assert talker.welcome == "Success", talker.welcome
         assert talker.subscribe(f"flow/{name}/acks") in ("Granted QoS 0", "Granted QoS 1")

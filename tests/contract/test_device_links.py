@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from community_flow.adapters import mosquitto_control, mqtt_client
 from community_flow.adapters.mosquitto_control import MosquittoControl
 from community_flow.adapters.mqtt_client import Server
 from community_flow.adapters.sql.queries_devices import SqlDevices
@@ -21,9 +22,16 @@ from community_flow.wiring.ingest import ingest_parts
 from tests.conftest import REQUIRED
 from tests.factories import small_community
 from tests.mqtt_parts import REFUSED, Talker, talking
-from tests.services import Missing, Mosquitto, mosquitto_broker
+from tests.services import PATIENCE_S, Missing, Mosquitto, mosquitto_broker
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is slow is not away."""
+    monkeypatch.setattr(mosquitto_control, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(mqtt_client, "CONNECT_S", PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from community_flow.wiring.core import Core
 from community_flow.wiring.flow import flow_parts
 from community_flow.wiring.ingest import ingest_parts
 from tests.factories import an_account, small_community
+from tests.fakes_tracing import FixedClock
 from tests.registry_parts import MANAGER, STRANGER, parts_of
 
 
@@ -253,6 +254,7 @@ def test_a_choice_from_a_search_is_good_for_a_minute_on_that_device(site: Site) 
 
 
 def test_a_shift_ends_after_five_minutes_without_use(site: Site) -> None:
+    site.clock.clock = FixedClock(site.clock.now_ms())  # a shift is open for as long as the test says
     _, duty = on_duty(site)
     site.clock.ahead_ms = IDLE_MS - 1_000
     site.guards.on_duty(site.trusted, duty.session)  # use keeps it open

@@ -30,6 +30,7 @@ from community_flow.wiring.core import Core
 from community_flow.wiring.registry import my_pass_of, registry_parts
 from tests.contract.test_gate import Later, Phone, Site
 from tests.factories import an_account
+from tests.fakes_tracing import FixedClock
 from tests.registry_parts import MANAGER
 
 
@@ -167,6 +168,7 @@ def tick(site: Site, key: str, found: bool, after_ms: int, operator: str = "g1")
 
 
 def test_ticks_of_a_roll_call_hold_by_when_they_were_made_not_by_when_they_came(site: Site) -> None:
+    site.clock.clock = FixedClock(site.clock.now_ms())  # or a slow commit would turn their order
     roll, a, b = calls(site, set()), "a" * 12, "b" * 12
     roll.tick(site.trusted, "compound", [tick(site, a, True, -1000), tick(site, b, True, -500)])
     late = [tick(site, a, False, -2000, "g2"), tick(site, b, False, -100, "g2")]

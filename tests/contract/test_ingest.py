@@ -28,7 +28,7 @@ from community_flow.wiring.ingest import IngestParts, ingest_parts
 from sensors import wire
 from tests.factories import small_community
 from tests.fold_queue import waiting
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 BOOT = 30514159265
 DAY_MS = 86_400_000
@@ -352,7 +352,7 @@ def test_what_is_no_body_is_refused_as_a_whole(desk: Desk, body: bytes) -> None:
 def test_an_empty_body_tells_the_time(desk: Desk) -> None:
     answer = desk.send()
     assert answer.results == ()
-    assert abs(answer.server_ms - desk.now_ms) < 60_000
+    assert desk.now_ms <= answer.server_ms <= desk.core.clock.now_ms()
 
 
 def test_a_revoked_or_unknown_token_is_refused(desk: Desk) -> None:
@@ -379,7 +379,7 @@ def test_many_threads_keep_each_report_once(desk: Desk) -> None:
     for each in threads:
         each.start()
     for each in threads:
-        each.join(60)
+        each.join(PATIENCE_S)
     assert sorted(answers) == ["accepted"] * 120 + ["duplicate"] * 120
     with desk.core.db.read() as tx:
         assert tx.execute(select(func.count()).select_from(reports)).scalar_one() == 120
@@ -399,7 +399,7 @@ def test_a_live_report_is_kept_while_what_came_late_cannot_be_written(desk: Desk
         wait_until(lambda: lines.late.groups > 0, "the flood is being written")
         assert desk.outcomes(desk.count(1)) == ["accepted"]
         assert len(late.rows()) == 2, "what came late was written in spite of the lock"
-    flood.join(60)
+    flood.join(PATIENCE_S)
     assert len(late.rows()) == 60
 
 

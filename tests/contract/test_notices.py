@@ -34,6 +34,7 @@ from community_flow.wiring.notices import notices_of, sink_of
 from tests.contract.test_ingest import Desk
 from tests.contract.test_tray import HandTime
 from tests.factories import a_person, small_community
+from tests.services import PATIENCE_S
 
 KEY = b"a key that an operator made"
 ROOT = Path(__file__).parent.parent.parent
@@ -87,7 +88,7 @@ def hand() -> HandTime:
 
 @pytest.fixture
 def outbox(core: Core, hand: HandTime, receiver: Receiver) -> Notices:
-    return Notices(core.db, SqlNotices(), Webhook(receiver.url, KEY), hand)
+    return Notices(core.db, SqlNotices(), Webhook(receiver.url, KEY, PATIENCE_S), hand)
 
 
 def notice(*keys: str, at_ms: int = NOW, kind: str = "relayed_code", gate: str | None = "east") -> Notice:
@@ -238,13 +239,13 @@ def test_killed_between_sending_and_noting_it_is_sent_again_under_the_same_key(
     outbox: Notices, receiver: Receiver, hand: HandTime, core: Core
 ) -> None:
     """kill -9 while the receiver has it and the store does not know: twice on the way, one key, so taken once."""
-    receiver.slow_s = 30.0
+    receiver.slow_s = PATIENCE_S
     put(outbox, notice("a"))
     arguments = [core.settings.store_url, receiver.url, str(NOW), KEY.decode()]
     sender = subprocess.Popen([sys.executable, "-c", SENDER, *arguments], cwd=ROOT)
-    assert receiver.taken.wait(60)
+    assert receiver.taken.wait(PATIENCE_S)
     os.kill(sender.pid, signal.SIGKILL)
-    sender.wait(20)
+    sender.wait(PATIENCE_S)
     receiver.slow_s = 0.0
     assert outbox.tally()["waiting"] == 1
     assert outbox.step() == 0  # the dead one's lease has not run out

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from community_flow.adapters import redis_traffic
 from community_flow.adapters.memory_pictures import MemoryPictures
 from community_flow.adapters.redis_pictures import RedisPictures
 from community_flow.adapters.redis_traffic import RedisLink
@@ -19,9 +20,16 @@ from community_flow.wiring.core import Core, build_core
 from community_flow.wiring.ingest import ingest_parts
 from tests.contract.test_device_life import MANAGER, HandClock
 from tests.factories import small_community
+from tests.services import PATIENCE_S
 
 JPEG = b"\xff\xd8\xff\xe0" + b"a still of the west gate" * 40 + b"\xff\xd9"
 NOW_MS = 1_795_420_800_000
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is slow is not away."""
+    monkeypatch.setattr(redis_traffic, "TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.fixture

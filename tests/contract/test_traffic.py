@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from community_flow.adapters import redis_traffic
 from community_flow.adapters.memory_traffic import MemoryLimits, MemoryOnce, MemoryRecentIds, MemorySignals
 from community_flow.adapters.redis_traffic import RedisLimits, RedisLink, RedisOnce, RedisRecentIds, RedisSignals
 from community_flow.adapters.sql.signals import PostgresSignals
 from community_flow.adapters.sql.store import SqlDatabase
-from tests.services import free_port
+from tests.services import PATIENCE_S, free_port, wait_until
 
 
 @dataclass
@@ -23,6 +24,15 @@ class Twins:
     recent: Any
     signals: Any
     once: Any
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is slow is not away, nor does it forget a bucket whose time a test tells."""
+    lasting = redis_traffic.BUCKET.replace("+ 1000)", "+ 600000)")
+    assert lasting != redis_traffic.BUCKET
+    monkeypatch.setattr(redis_traffic, "BUCKET", lasting)
+    monkeypatch.setattr(redis_traffic, "TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.fixture(params=["memory", "redis", "postgresql"])
@@ -81,13 +91,17 @@ def test_a_version_changes_with_each_bump_of_its_community(twins: Twins) -> None
 
 
 def test_a_waiter_is_woken_with_the_communities_that_called(twins: Twins) -> None:
-    twins.signals.wait(0.05)  # begins to listen
+    def hears() -> bool:
+        twins.signals.wake("a")
+        return bool(twins.signals.wait(0.05))
+
+    wait_until(hears, "a wake-up")  # Redis confirms first that we listen, and that ends a wait with nothing
     heard: list[set[str]] = []
-    waiter = threading.Thread(target=lambda: heard.append(twins.signals.wait(60)))
+    waiter = threading.Thread(target=lambda: heard.append(twins.signals.wait(PATIENCE_S)))
     waiter.start()
     time.sleep(0.1)
     twins.signals.wake("a")
-    waiter.join(60)
+    waiter.join(PATIENCE_S)
     assert heard == [{"a"}]
 
 
@@ -106,7 +120,7 @@ def test_one_time_things_are_given_to_one_taker(twins: Twins) -> None:
     for each in takers:
         each.start()
     for each in takers:
-        each.join(60)
+        each.join(PATIENCE_S)
     assert sorted(map(str, taken)) == ["None"] * 7 + ["east"]
     assert twins.once.take("challenge:2") is None
 

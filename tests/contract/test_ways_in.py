@@ -247,8 +247,9 @@ def test_of_a_stranger_nothing_large_is_held(core: Core, ways: list[Way]) -> Non
     assert not way.desk.ingest.lanes.flooded()
 
 
-def test_strangers_are_taken_for_nobody_at_a_gate(core: Core, ways: list[Way]) -> None:
+def test_strangers_are_taken_for_nobody_at_a_gate(core: Core, ways: list[Way], monkeypatch: pytest.MonkeyPatch) -> None:
     """Or whoever sends anything would make what was collected wait."""
+    monkeypatch.setattr("community_flow.services.lanes.LIVE_S", PATIENCE_S)  # however slow we are
     way, made = OnTheLoop(core), ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east")
     with way.desk.ingest.lanes.enter(LARGE_BYTES + 1):
         way.send(Enrolled("d_aaaaaaaaaaaa", "cfd_nobody", "garden"), wire.body("b", [count(1)]))
