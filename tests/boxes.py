@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 
 class BoxProcess:
@@ -52,7 +52,7 @@ class BoxProcess:
                 self.process.wait(40)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(10)
+                self.process.wait(PATIENCE_S)
 
     def words(self) -> str:
         return self.log.read_text() if self.log.exists() else ""

@@ -264,7 +264,7 @@ class serving:  # noqa: N801 - used as a context manager, like a function
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 send_group(self.process.pid, signal.SIGKILL)
-                self.process.wait(20)
+                self.process.wait(PATIENCE_S)
         self.output.close()
 
     def __exit__(self, *_: object) -> None:

@@ -186,7 +186,7 @@ class Mosquitto:
         """Stop it; with SIGKILL as a power cut would."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
 
@@ -244,4 +244,4 @@ def _process(
             yield process
         finally:
             process.send_signal(stop)
-            process.wait(30)
+            process.wait(PATIENCE_S)

@@ -157,4 +157,4 @@ def _first(line: psycopg.Connection, query: str, schema: str | None = None) -> o
 
 def _talking(url: str) -> psycopg.Connection:
     """Whoever of an earlier test still holds a lock is waited for a while, then named by an error."""
-    return psycopg.connect(url, options="-c lock_timeout=10s")
+    return psycopg.connect(url, options="-c lock_timeout=120s")

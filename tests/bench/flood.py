@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import gzip
 import http.client
+import math
 import multiprocessing
 import random
 import statistics
@@ -61,6 +62,8 @@ class Answers:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
+    if not values:
+        return math.nan
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
@@ -237,7 +240,8 @@ def run(settings: Settings, count: int, times: int, quiet_s: float, seed: int) -
 
 
 def _median_ms(answers: Answers, spans: Sequence[tuple[float, float]]) -> float:
-    return 1000 * statistics.median(took for sent, took in answers.took if any(a <= sent < b for a, b in spans))
+    found = [took for sent, took in answers.took if any(a <= sent < b for a, b in spans)]
+    return 1000 * statistics.median(found) if found else math.nan
 
 
 def _folded(settings: Settings, since: float) -> float:

@@ -24,7 +24,7 @@ from community_flow.wiring.ingest import ingest_parts
 from tests.conftest import prepared
 from tests.factories import small_community
 from tests.processes import send_group
-from tests.services import free_port, listens, wait_until
+from tests.services import PATIENCE_S, free_port, listens, wait_until
 
 ROOT = Path(__file__).parents[2]
 CLIP_ROWS = 6
@@ -63,7 +63,7 @@ def serving(settings: Settings, port: int) -> Iterator[None]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             send_group(process.pid, signal.SIGKILL)
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def agent_process(folder: Path) -> subprocess.Popen[bytes]:

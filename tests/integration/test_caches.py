@@ -39,7 +39,13 @@ class World:
     core: Core
 
     def ask(self, method: str, path: str, token: str, body: bytes = b"", **headers: str) -> tuple[int, Any, str]:
-        """(status, JSON or None, ETag). A connection each, so that every worker is asked."""
+        """(status, JSON or None, ETag). A connection each, so that every worker is asked; again where one is busy."""
+        end = time.monotonic() + PATIENCE_S
+        while (said := self._once(method, path, token, body, **headers))[0] == 503 and time.monotonic() < end:
+            time.sleep(PAUSE_S)
+        return said
+
+    def _once(self, method: str, path: str, token: str, body: bytes, **headers: str) -> tuple[int, Any, str]:
         given = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(self.server.url).port or 0, timeout=60)) as line:

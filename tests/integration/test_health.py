@@ -24,13 +24,13 @@ from tests.conftest import LiveServer, _start, prepared, serving
 from tests.factories import small_community
 from tests.integration.test_kill import MANAGER, accepted
 from tests.processes import frozen, parent_of, processes_of, send
-from tests.services import postgresql_server, redis_server, wait_until
+from tests.services import PATIENCE_S, postgresql_server, redis_server, wait_until
 from tests.stores import empty
 
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 
 
-def get(server: LiveServer, path: str, patience_s: float = 20) -> tuple[int, Any]:
+def get(server: LiveServer, path: str, patience_s: float = PATIENCE_S) -> tuple[int, Any]:
     with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port or 0, timeout=patience_s)) as line:
         line.request("GET", path)
         answer = line.getresponse()
@@ -44,7 +44,7 @@ def told(server: LiveServer) -> tuple[int, str]:
     return status, found["state"]
 
 
-def figures(server: LiveServer, patience_s: float = 20) -> dict[str, float]:
+def figures(server: LiveServer, patience_s: float = PATIENCE_S) -> dict[str, float]:
     status, text = get(server, "/metrics", patience_s)
     assert status == 200
     found = (SERIES.match(line) for line in text.splitlines())
@@ -84,11 +84,13 @@ def test_what_hangs_hangs_no_probe(stores: tuple[str, str], tmp_path: Path) -> N
         wait_until(lambda: get(server, "/readyz")[1]["state"] == "ok", "Redis is seen again")
         with frozen(postmaster(stores[0])):
             wait_until(lambda: told(server) == (503, "not ready"), "word of the store")
-            assert get(server, "/readyz")[1]["parts"]["store"] == "No answer within a second."
+            assert get(server, "/readyz")[1]["parts"]["store"].startswith(
+                ("No answer within a second.", "The store does")
+            )
             assert get(server, "/healthz") == (200, {"alive": True})
             assert figures(server)["flow_store_up{}"] == 0
         wait_until(lambda: get(server, "/readyz")[1]["state"] == "ok", "the store is seen again")
-        assert figures(server)["flow_store_up{}"] == 1
+        wait_until(lambda: figures(server)["flow_store_up{}"] == 1, "each process sees the store again")
 
 
 def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_pat
         while sent < 40 or min(_shares(figures_folder)) == 0:  # a connection each, so that both workers get some
             sent += 1
             assert sent < 4_000, "one worker takes everything, so this test shows nothing"
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as line:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)) as line:
                 accepted(line, made.token, [one_count(sent).encode()])
         answers = [figures(server) for _ in range(12)]
         assert {each['flow_reports_total{outcome="accepted"}'] for each in answers} == {sent}
@@ -119,8 +121,13 @@ def test_a_scrape_is_right_whichever_worker_answers(postgresql_url: str, tmp_pat
         wait_until(lambda: len({*processes_of(server.pid)} - before) == 1, "another worker", 60)
         wait_until(lambda: _both_are_back(server), "the other worker counts", 60)
         assert figures(server)["flow_bodies_total{}"] == sent
-        assert figures(server)["flow_fold_waiting{}"] >= 0
-        assert figures(server)['flow_devices{state="ok"}'] + figures(server)['flow_devices{state="late"}'] == 1
+        wait_until(lambda: "flow_fold_waiting{}" in figures(server), "the store's figures, which have a second")
+        wait_until(lambda: _devices_at_work(figures(server)) == 1, "the device")
+
+
+def _devices_at_work(found: dict[str, float]) -> float:
+    """Late after three minutes, so also where the machine is slow."""
+    return sum(found.get(f'flow_devices{{state="{state}"}}', 0) for state in ("ok", "late"))
 
 
 def one_count(seq: int) -> wire.Count:

@@ -23,7 +23,7 @@ from tests.conftest import LiveServer, prepared, serving
 from tests.factories import small_community
 from tests.fold_queue import waiting
 from tests.processes import parent_of, processes_of, send
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 THREADS = 4
@@ -57,11 +57,14 @@ class Sender(threading.Thread):
 
 
 def accepted(line: http.client.HTTPConnection, token: str, texts: list[str]) -> set[int]:
+    """Sent again on 503, as a device does: after a long stall the store counts as gone until it is heard again."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    line.request("POST", "/v1/reports", wire.body("b", texts), headers)
-    response = line.getresponse()
-    body = response.read()
-    assert response.status == 200, body
+    end, status = time.monotonic() + PATIENCE_S, 503
+    while status == 503 and time.monotonic() < end:
+        line.request("POST", "/v1/reports", wire.body("b", texts), headers)
+        response = line.getresponse()
+        status, body = response.status, response.read()
+    assert status == 200, body
     answer = wire.answer_from(body)
     assert {each.outcome for each in answer.results} <= {"accepted", "duplicate"}
     return {each.seq for each in answer.results}

@@ -24,7 +24,7 @@ from sensors.uplink_mqtt import MqttUplink
 from sensors.wire import Answer, Count, body
 from tests.conftest import REQUIRED, prepared, serving
 from tests.factories import small_community
-from tests.services import MOSQUITTO, free_port, listens, open_to_broker, wait_until
+from tests.services import MOSQUITTO, PATIENCE_S, free_port, listens, open_to_broker, wait_until
 
 AGENT = """
 device = "{device}"
@@ -56,7 +56,7 @@ def broker_of(config: Path, port: int) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from community_flow.settings import Settings
 from tests.conftest import ROOT, prepared
 from tests.factories import small_community
 from tests.fakes_flow import MORNING_MS, FlowKit, count, scan
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 COMMUNITIES = ("garden", "orchard", "meadow")
 
@@ -39,7 +39,7 @@ def worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
 
 def keep(kit: FlowKit, start: int) -> None:

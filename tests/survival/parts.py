@@ -15,7 +15,7 @@ from pathlib import Path
 
 from community_flow.settings import Settings
 from tests.processes import family, send, working_in
-from tests.services import Missing, _own, _postgresql_programs, free_port, listens, wait_until
+from tests.services import PATIENCE_S, Missing, _own, _postgresql_programs, free_port, listens, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ class Part:
 
     def gone(self) -> None:
         if self.process is not None:
-            self.process.wait(20)
+            self.process.wait(PATIENCE_S)
             wait_until(lambda: not self.pids(), f"the end of {self.name}")
 
     def log(self) -> str:
@@ -162,7 +162,7 @@ class PostgresPart(Part):
         """The postmaster first, so that nothing is forked any more, then all others, until none is left."""
         assert self.process is not None
         send([self.process.pid], signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(PATIENCE_S)
         while left := self.pids():
             send(left, signal.SIGKILL)
             time.sleep(0.01)
@@ -177,9 +177,17 @@ class PostgresPart(Part):
     def kill_a_backend(self) -> None:
         """One connection's process: the postmaster then ends all others and recovers."""
         assert self.process is not None
-        backends = [pid for pid in self.pids() if b"flow postgres 127" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        wait_until(lambda: any(map(_is_connection, self.pids())), "a connection")
+        backends = [pid for pid in self.pids() if _is_connection(pid)]
         send(backends[:1], signal.SIGKILL)
         self.kills += bool(backends)
+
+
+def _is_connection(pid: int) -> bool:
+    """False also for one that has ended meanwhile."""
+    with suppress(OSError):
+        return b"flow postgres 127" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from community_flow.domain.anomalies import (
     shared_passes,
     surpluses,
 )
+from community_flow.domain.passages import Triple
 from community_flow.domain.places import Hold
 from community_flow.entrypoints.anomaly_words import LIKELY, TITLES, reason_codes
 
@@ -144,8 +145,13 @@ def test_a_visitor_still_inside_keeps_one_card() -> None:
     ],
 )
 def test_surplus_bodies(n: int, crossings: int, count: int) -> None:
-    row, asked = Surplus("east", "in", 0, n, crossings), []
-    found = surpluses("garden", [row], {("east", "in"): 0.04}, lambda hour: asked.append(hour) or [(DEVICE, 1, 1)])
+    row, asked = Surplus("east", "in", 0, n, crossings), list[Surplus]()
+
+    def named(hour: Surplus) -> list[Triple]:
+        asked.append(hour)
+        return [(DEVICE, 1, 1)]
+
+    found = list(surpluses("garden", [row], {("east", "in"): 0.04}, named))
     assert [each.evidence for each in found] == [((DEVICE, 1, 1),)] * count
     assert asked == [row] * count  # the names of an ordinary hour are not even read
 
