@@ -34,7 +34,7 @@ class BoxProcess:
             "agent",
             str(self.folder),
             "--trial-s",
-            "5",
+            "15",
             "--poll-s",
             "0.5",
             *self.more,

@@ -364,10 +364,10 @@ def soon(page: Any, expression: str, seconds: float = PATIENCE_S) -> Any:
 
 
 def newer_list(page: Any, change: Callable[[], object]) -> None:
-    """Do something that changes the list, and wait until the gate has it."""
-    version = page.evaluate("window.gate.list.version")
+    """Do something that changes the list, and wait until the gate has it: one that was on its way before is another."""
     change()
-    soon(page, f"window.gate.list.version !== '{version}'")
+    since_ms = time.time_ns() // 1_000_000
+    soon(page, f"window.gate.list.issuedMs > {since_ms}")
 
 
 def typed(page: Any, text: str) -> None:

@@ -169,7 +169,7 @@ def test_the_disk_of_a_used_phone_tells_nobodys_name_pass_or_way(
         code = show(0)
         typed(page, code)
         decision(page)
-        soon(page, "window.gate.queue.size === 0")
+        soon(page, "window.gate.desk.working.then(() => window.gate.queue.size === 0)")
         page.evaluate(
             "([operator]) => window.gate.desk.guard.open(operator, '6628')"
             ".then(() => window.gate.desk.search('磁盘'))", [operator]

@@ -125,9 +125,9 @@ def test_more_sheet_opens_and_closes_by_keyboard(site: Site) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(site.url + "/privacy")
     page.get_by_role("button", name="More").press("Enter")
-    assert page.locator("#more-sheet").is_visible()
+    page.locator("#more-sheet").wait_for()
     page.keyboard.press("Escape")
-    assert not page.locator("#more-sheet").is_visible()
+    page.locator("#more-sheet").wait_for(state="hidden")
     page.context.close()
 
 

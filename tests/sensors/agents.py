@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from sensors.agent import Agent
 from sensors.config import AgentConfig
+from tests.services import PATIENCE_S
 
 
 @contextmanager
@@ -20,5 +21,5 @@ def running(config: AgentConfig, *, lasting: bool = False) -> Iterator[Agent]:
         yield agent
     finally:
         agent.stop()
-        thread.join(30)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()

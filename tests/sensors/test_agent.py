@@ -31,7 +31,7 @@ from sensors.seal import IngestKey
 from sensors.uplink_http import BackOff
 from tests.sensors.fakes_server import FakeServer, problem, serving
 from tests.sensors.test_seal_qr import a_pass, qr_picture
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 DEVICE = "d_abcdefgh2345"
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def ran(agent: Agent, until: Callable[[], bool] = lambda: False, most_s: float =
     while thread.is_alive() and not until() and time.monotonic() < end_s:
         time.sleep(0.05)
     agent.stop()
-    thread.join(60)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -271,7 +271,7 @@ def test_kill_9_in_the_middle_loses_and_doubles_no_count(
                                    stderr=subprocess.DEVNULL)  # fmt: skip
         wait_until(lambda: boots_counted(tmp_path / "outbox.sqlite") == start, "a count of this start")  # noqa: B023
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(PATIENCE_S)
     server.token = "secret"
     ran(Agent(config(server, tmp_path), back_off=quick()))
     assert len({each["boot"] for each in server.reports("status")}) == 3
@@ -293,9 +293,9 @@ def test_an_agent_sums_by_itself_what_waits_too_long(
             an_hour_ago_ms = time.time_ns() // 1_000_000 - 3_600_000
             for number in range(300):
                 desk.count("west", "in", at_ms=an_hour_ago_ms + number * 1_000)
-            stop.wait(30)
+            stop.wait(PATIENCE_S)
 
-    agent = Agent(config(server, tmp_path, heartbeat_s=0.2), extra=[Crowd()], back_off=quick())
+    agent = Agent(config(server, tmp_path, heartbeat_s=30), extra=[Crowd()], back_off=quick())
     monkeypatch.setattr("sensors.agent.COMPACT_EVERY_S", 0.2)
 
     def summed() -> bool:

@@ -14,6 +14,7 @@ from sensors.box_folder import BoxFolder
 from sensors.show_code import as_text, write_picture
 from sensors.still import MOST_BYTES, Still, jpeg
 from tests.conftest import ROOT
+from tests.services import PATIENCE_S, wait_until
 
 BARE = """
 import sys
@@ -80,9 +81,15 @@ def test_a_still_is_held_only_while_somebody_asks() -> None:
     picture = np.zeros((48, 64, 3), np.uint8)
     still.offer(picture)
     assert still.take(0.01) is None  # what came before the wish is gone
-    asker = threading.Timer(0.05, still.offer, [picture])
-    asker.start()
-    assert still.take(5) is picture
+
+    def offer() -> None:
+        wait_until(still._wanted.is_set, "the wish")
+        still.offer(picture)
+
+    offering = threading.Thread(target=offer)
+    offering.start()
+    assert still.take(PATIENCE_S) is picture
+    offering.join()
     assert still.take(0.01) is None
     assert still.seen == 2
     noise = np.random.default_rng(7).integers(0, 255, (2160, 3840, 3), np.uint8)

@@ -16,7 +16,7 @@ from sensors.box import Box
 from sensors.box_folder import BoxFolder
 from sensors.scene import Scene
 from tests.sensors.fakes_server import FakeServer
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 IDLE: dict[str, Any] = {"heartbeat_s": 1, "sensor": []}
 
@@ -92,7 +92,7 @@ def running(folder: BoxFolder, trial_s: float = 4) -> Iterator[Box]:
     thread.start()
     yield box
     box.stop()
-    thread.join(40)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -144,7 +144,7 @@ def test_a_version_that_was_cut_off_once_gets_another_chance(office: Office, fol
 def test_a_box_whose_camera_comes_later_needs_no_hand(office: Office, folder: BoxFolder, tmp_path: Path) -> None:
     clip = tmp_path / "later.mp4"
     office.version, office.document = 1, camera(clip)
-    with running(folder, trial_s=1):
+    with running(folder, trial_s=5):
         wait_until(lambda: office.told == [(1, "failed", "camera_lost")], "no camera yet")
     office.told.clear()
     with running(folder, trial_s=1):  # it was started again meanwhile

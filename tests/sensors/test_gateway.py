@@ -66,7 +66,7 @@ def test_messages_become_reports_and_none_is_lost_or_doubled_when_the_agent_is_a
 ) -> None:
     (tmp_path / "password").write_text("secret\n")
     url = f"mqtt://127.0.0.1:{broker.port}"
-    sensor = gateway(url, DOOR, BLE, PATCH, username="agent", password_file="password", id_at="id")
+    sensor = gateway(url, DOOR, BLE, PATCH, username="agent", password_file="password", id_at="id", cooldown_s=3600)
     config = configured(tmp_path, server.url, sensor)
     speaker = Talker(url, "gateway", "secret")
     topic = "sensors/hall/events"

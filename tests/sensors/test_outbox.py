@@ -17,6 +17,7 @@ import pytest
 from sensors.device_clock import DeviceClock
 from sensors.outbox import Outbox, OutboxTrouble
 from sensors.wire import Count, Gap, Report, decode
+from tests.services import PATIENCE_S
 
 DEVICE = "d_abcdefgh2345"
 MINUTE = 60_000
@@ -262,7 +263,7 @@ def _written_until_killed(path: Path) -> list[tuple[int, int]]:
     time.sleep(0.7)
     os.kill(process.pid, signal.SIGKILL)
     lines += process.stdout.readlines()
-    process.wait(10)
+    process.wait(PATIENCE_S)
     process.stdout.close()
     # The last line may have been cut in the middle of a number.
     whole = [line.split() for line in lines if line.endswith("\n")]

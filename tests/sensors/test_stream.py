@@ -51,9 +51,10 @@ def test_a_stream_that_stalls_is_given_up(served: Served, monkeypatch: pytest.Mo
 def test_a_slow_pace_is_no_stall_and_is_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "STALL_MS", 1_000)
     found: list[float] = []
+    begun_s = time.monotonic()
     with http_camera(film(60)) as address, pytest.raises(CameraTrouble):
         _take(Camera(address), found, fps=0.7)
-    assert 2 <= len(found) <= 4
+    assert 2 <= len(found) <= 0.7 * (time.monotonic() - begun_s) + 2
 
 
 @pytest.mark.parametrize("served", [http_camera, rtsp_camera])

@@ -30,7 +30,7 @@ from sensors.uplink_mqtt import MqttUplink
 from sensors.wire import Answer, Count, Refusal, Status, body
 from tests.conftest import REQUIRED
 from tests.sensors.fakes_server import FakeServer, problem
-from tests.services import Missing, Mosquitto, mosquitto_broker, wait_until
+from tests.services import PATIENCE_S, Missing, Mosquitto, mosquitto_broker, wait_until
 
 DEVICE = "d_abcdefgh2345"
 Reply = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -143,7 +143,8 @@ def test_what_the_broker_took_and_nobody_answered_stays_and_goes_again(
 
     backend.replies.append(keep_and_say_nothing)
     assert sender.step() > 0
-    assert (outbox.size(), len(backend.server.kept)) == (3, 3)
+    wait_until(lambda: len(backend.server.kept) == 3, "the reports, which nobody answered")
+    assert outbox.size() == 3
     assert "no answer" in sender.trouble
     drain(sender)
     assert (outbox.size(), len(backend.server.kept)) == (0, 3)
@@ -173,7 +174,9 @@ def test_what_is_not_the_answer_to_this_batch_deletes_nothing(
     drain(sender)
 
 
-def test_a_refusal_is_heeded(backend: FakeBackend, outbox: Outbox, sender: Sender) -> None:
+def test_a_refusal_is_heeded(broker: Mosquitto, backend: FakeBackend, outbox: Outbox) -> None:
+    sender = Sender(outbox, uplink(broker, answer_s=PATIENCE_S), DeviceClock())
+
     def busy(parsed: dict[str, Any]) -> dict[str, Any]:
         return json.loads(problem(429, "Too many requests")[1]) | {"batch": parsed["batch"], "retry_s": 40}  # type: ignore[no-any-return]
 
@@ -221,7 +224,7 @@ def test_a_broker_that_was_killed_is_found_again(broker: Mosquitto, outbox: Outb
 def test_a_token_that_ends_cuts_the_line(broker: Mosquitto, backend: FakeBackend) -> None:
     account = BrokerAccount("d_zzzzzzzz2345", "x", ("flow/d_zzzzzzzz2345/reports",), ("flow/d_zzzzzzzz2345/acks",))
     control(broker).put([account])
-    way = MqttUplink(f"mqtt://127.0.0.1:{broker.port}", account.username, "x", answer_s=1.0)
+    way = MqttUplink(f"mqtt://127.0.0.1:{broker.port}", account.username, "x", answer_s=PATIENCE_S)
     assert isinstance(way.send(body("a", [])), Answer)
     control(broker).remove([account.username])
     found = [tried(way) for _ in range(2)]  # the first may still find the old connection
@@ -269,7 +272,10 @@ def answering(broker: Mosquitto, backend: FakeBackend) -> Iterator[str]:
             client.publish(TOLD, json.dumps({"id": name, "status": 200, "body": {"version": version}}))
 
     backend.client.message_callback_add(ASKS, answer)
+    told: list[int] = []
+    backend.client.on_subscribe = lambda *_: told.append(1)
     backend.client.subscribe(SHARED_ASKS)
+    wait_until(lambda: bool(told), "a backend that listens")
     yield f"mqtt://127.0.0.1:{broker.port}"
     backend.client.unsubscribe(SHARED_ASKS)
 
@@ -281,10 +287,10 @@ def test_a_box_takes_no_answer_to_another_ask_for_its_own(answering: str) -> Non
 
 
 def test_what_the_broker_had_kept_is_no_answer(answering: str, backend: FakeBackend) -> None:
-    backend.client.publish(TOLD, b"kept", 1, retain=True).wait_for_publish(10)
+    backend.client.publish(TOLD, b"kept", 1, retain=True).wait_for_publish(PATIENCE_S)
     line = MqttLine(answering, DEVICE, "secret", None, TOLD)
-    heard = line.ask(ASKS, b'{"id":"x"}\n', lambda message: bytes(message.payload), 10)
-    backend.client.publish(TOLD, b"", 1, retain=True).wait_for_publish(10)
+    heard = line.ask(ASKS, b'{"id":"x"}\n', lambda message: bytes(message.payload), PATIENCE_S)
+    backend.client.publish(TOLD, b"", 1, retain=True).wait_for_publish(PATIENCE_S)
     line.close()
     assert json.loads(heard)["id"] == "another"
 

@@ -19,7 +19,7 @@ from community_flow.adapters.figures import FIGURES as MOST
 from community_flow.adapters.figures import Figures
 from community_flow.adapters.prometheus import MOST_SERIES, PrometheusMeter
 from community_flow.ports.health import Reading
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 COUNTING = """
 import sys, time
@@ -51,7 +51,7 @@ def counting(folder: Path) -> subprocess.Popen[str]:
 
 def end(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE_S)
     assert process.stdout is not None
     process.stdout.close()
 

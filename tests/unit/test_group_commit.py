@@ -14,7 +14,7 @@ from community_flow.adapters.sql.group_commit import MOST_REPORTS, SMALL, GroupC
 from community_flow.adapters.sql.keeping import Known
 from community_flow.domain.reports import Outcome
 from community_flow.ports.ingest import DeviceNews, Kept, SilentMeter, StoreAway, Submission
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 
 class FakeStore:
@@ -33,7 +33,7 @@ class FakeStore:
     def keep(self, tx: Any, submissions: Sequence[Submission], *, careful: bool) -> list[Kept]:
         self.groups.append([each.device for each in submissions])
         self.careful.append(careful)
-        self.gate.wait(10)
+        self.gate.wait(PATIENCE_S)
         for each in submissions:
             if each.device in self.errors and not (careful and isinstance(self.errors[each.device], Known)):
                 raise self.errors[each.device]

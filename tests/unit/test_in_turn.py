@@ -41,7 +41,7 @@ def test_a_greedy_loop_lets_others_in_after_one_turn() -> None:
             before = len(turns)
             asked = threading.Thread(target=lock.__enter__)
             asked.start()
-            wait_until(lambda: len(lock._waiting) > 0, "a place in the queue")
+            wait_until(lambda: len(lock._waiting) == 2, "both in the queue")
         asked.join()
         assert len(turns) <= before + 1
         lock.__exit__()

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 import pytest
 
 from community_flow.domain.errors import Busy
+from community_flow.services import lanes as lanes_module
 from community_flow.services.lanes import LARGE_AT_ONCE, LARGE_BYTES, LARGE_INSIDE, LONGEST_REST_S, MOST, RESTS, Lanes
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 LIVE, FLOOD = 300, LARGE_BYTES + 1
 
@@ -22,7 +23,7 @@ def in_threads(lanes: Lanes, count: int, leave: threading.Event) -> list[str]:
         try:
             with lanes.enter(FLOOD):
                 noted.append("inside")
-                leave.wait(10)
+                leave.wait(PATIENCE_S)
         except Busy as busy:
             noted.append(f"again in {busy.retry_s} s")
 
@@ -54,7 +55,10 @@ def test_a_flood_never_takes_the_room_of_live_reports() -> None:
     leave.set()
 
 
-def test_a_place_stays_empty_after_a_large_body_only_while_somebody_reports_live() -> None:
+def test_a_place_stays_empty_after_a_large_body_only_while_somebody_reports_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes_module, "LIVE_S", PATIENCE_S)
     rests: list[float] = []
     lanes = Lanes(rests.append)
 
@@ -71,7 +75,8 @@ def test_a_place_stays_empty_after_a_large_body_only_while_somebody_reports_live
     assert 0.01 * RESTS <= rests[0] <= LONGEST_REST_S
 
 
-def test_a_flood_is_one_only_beside_somebody_who_reports_live() -> None:
+def test_a_flood_is_one_only_beside_somebody_who_reports_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes_module, "LIVE_S", PATIENCE_S)
     lanes = Lanes()
     with lanes.enter(FLOOD):
         assert not lanes.flooded()

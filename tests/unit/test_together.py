@@ -9,7 +9,7 @@ import pytest
 
 from community_flow.domain.errors import Busy
 from community_flow.services.together import MOST, MOST_WAITING, Together
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 
 
 class Desk:
@@ -25,7 +25,7 @@ class Desk:
     def double(self, numbers: Sequence[int]) -> list[int]:
         self.groups.append(list(numbers))
         self.threads.add(threading.current_thread().name)
-        self.gate.wait(10)
+        self.gate.wait(PATIENCE_S)
         if 6_666 in numbers:
             raise LookupError("unlucky")
         return [2 * each for each in numbers]
