@@ -7,7 +7,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -74,22 +74,19 @@ def contents(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
     from community_flow.adapters.sql.tables import all_metadata
 
     core = build_core(settings)
-    with core.db.read() as tx:
-        found = {
+    with closing(core.db), core.db.read() as tx:
+        return {
             table.name: sorted((tuple(row) for row in tx.execute(table.select())), key=repr)
             for table in all_metadata().sorted_tables
         }
-    core.db.close()
-    return found
 
 
 def equal_after_rebuild(settings: Settings) -> bool:
     core = build_core(settings)
-    with core.db.read() as tx:
-        known = core.registry.store.communities(tx)
-    differing = [table for each in known for table in flow_parts(core).flow.check(each)]
-    core.db.close()
-    return bool(known) and not differing
+    with closing(core.db):
+        with core.db.read() as tx:
+            known = core.registry.store.communities(tx)
+        return bool(known) and not [table for each in known for table in flow_parts(core).flow.check(each)]
 
 
 @contextmanager

@@ -23,6 +23,9 @@ from tests.conftest import ROOT, prepared, serving
 from tests.factories import small_community
 from tests.integration.test_kill import MANAGER, accepted
 from tests.operations import command, environment, equal_after_rebuild, filled
+from tests.services import wait_until
+
+TRIES = 3
 
 
 @pytest.mark.parametrize("words", [("rebuild",), ("retention", "run")])
@@ -65,27 +68,42 @@ def reporting(port: int, token: str) -> Iterator[list[tuple[float, float]]]:
 
 @pytest.mark.parametrize("people", [300, pytest.param(5_000, marks=pytest.mark.slow)])
 def test_an_import_lets_reports_in_between(sqlite_settings: Settings, tmp_path: Path, people: int) -> None:
-    """No answer waits for more than a part of the import: its transactions are short, and it pauses between them. The
-    longest one is left out: where the whole machine stood still, that is no more than what everything waited for."""
+    """No answer waits for more than a part of the import: its transactions are short, and it pauses between them. Once
+    more where one did: a machine that stood still does not do so each time, and an import that holds the store does."""
     core = prepared(sqlite_settings)
-    small_community(core)
-    made = ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east")
-    core.db.close()
-    sheet = tmp_path / "people.csv"
-    rows = (f"林{number},,{number // 40 + 1}-1-{number % 40 + 101}\n" for number in range(people))
-    sheet.write_text("姓名,电话,地址\n" + "".join(rows))
+    with closing(core.db):
+        small_community(core)
+        made = ingest_parts(core).devices.enrol(MANAGER, "garden", "camera", "east")
     with serving(sqlite_settings) as server, reporting(urlsplit(server.url).port or 0, made.token) as answers:
-        begun = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "community_flow", "people", "import", str(sheet), "--community", "garden"],
-            env={**os.environ, **environment(sqlite_settings)}, cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        took_s = time.monotonic() - begun
-        assert done.returncode == 0, done.stderr
-        assert f"{people} new" in done.stdout
-    during = sorted(waited for at, waited in answers if begun <= at <= begun + took_s)
-    assert len(during) > 20
-    assert during[-2] < took_s / 2, f"answers waited {during[-2:]} s of an import of {took_s:.1f} s"
-    median_s, longest_s = during[len(during) // 2], during[-1]
-    print(f"{people} people in {took_s:.1f} s; answers: median {median_s:.3f} s, longest {longest_s:.3f} s")
+        for turn in range(TRIES):
+            begun, ended = imported(sqlite_settings, tmp_path, range(turn * people, (turn + 1) * people))
+            during = waited(answers, begun, ended)
+            assert len(during) > 20
+            print(f"{people} people in {ended - begun:.1f} s; answers: median {during[len(during) // 2]:.3f} s, "
+                  f"longest {during[-1]:.3f} s")  # fmt: skip
+            if during[-1] < (ended - begun) / 2:
+                break
+    assert during[-1] < (ended - begun) / 2, f"an answer waited {during[-1]:.1f} s of {ended - begun:.1f} s, each time"
     assert equal_after_rebuild(sqlite_settings)
+
+
+def imported(settings: Settings, folder: Path, numbers: range) -> tuple[float, float]:
+    """When a command began and ended that keeps these people, none of whom is known."""
+    sheet = folder / "people.csv"
+    rows = (f"林{number},,{number // 40 + 1}-1-{number % 40 + 101}\n" for number in numbers)
+    sheet.write_text("姓名,电话,地址\n" + "".join(rows))
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "community_flow", "people", "import", str(sheet), "--community", "garden"],
+        env={**os.environ, **environment(settings)}, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    ended = time.monotonic()
+    assert done.returncode == 0, done.stderr
+    assert f"{len(numbers)} new" in done.stdout
+    return begun, ended
+
+
+def waited(answers: list[tuple[float, float]], begun: float, ended: float) -> list[float]:
+    """How long each answer waited that was asked for in between, the longest last."""
+    wait_until(lambda: answers[-1][0] > ended, "the answers that were still to come")
+    return sorted(took for at, took in answers if begun <= at <= ended)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -73,10 +74,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param.endswith("redis"):
         settings = replace(settings, redis_url=request.getfixturevalue("redis_url"))
     core = prepared(settings)
-    small_community(core)
-    with serving(settings) as server:
-        yield World(server, settings, core)
-    core.db.close()
+    with closing(core.db):
+        small_community(core)
+        with serving(settings) as server:
+            yield World(server, settings, core)
 
 
 def known_within(limit_s: float, since: float, holds: Callable[[], bool]) -> float:
@@ -162,11 +163,10 @@ def test_a_page_learns_what_another_process_folded(world: World) -> None:
 
 
 def test_build_core_of_a_command_starts_nothing(settings: Settings) -> None:
-    import threading
-
-    before = threading.active_count()
+    """None that is new; one of an earlier test may end meanwhile."""
+    before = set(threading.enumerate())
     core = prepared(settings)
-    core.signals.bump("garden")
-    build_core(settings).db.close()
-    core.db.close()
-    assert threading.active_count() == before
+    with closing(core.db):
+        core.signals.bump("garden")
+        build_core(settings).db.close()
+    assert not set(threading.enumerate()) - before

@@ -11,15 +11,24 @@ import psycopg
 import pytest
 import redis as redis_client
 
+from community_flow.adapters import redis_check
+from community_flow.adapters.sql import store
 from community_flow.ports.health import Finding
 from community_flow.services import doctor
 from community_flow.settings import Settings
 from community_flow.wiring.doctor import examine
 from tests.conftest import _start
 from tests.operations import another_store, command
-from tests.services import postgresql_server
+from tests.services import PATIENCE_S, postgresql_server
 
 HOUR_MS = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` calls Redis and the store silent after seconds for which a machine may stand still."""
+    monkeypatch.setattr(redis_check, "TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(store, "CONNECT_S", int(PATIENCE_S))
 
 
 def texts(settings: Settings, level: str) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -38,22 +39,22 @@ def kept(url: str, token: str, passages: int) -> bool:
 
 def test_a_scan_is_a_passage_and_a_visit_soon(live_server: LiveServer) -> None:
     core = live_server.core()
-    person = a_person(core)
-    office = ingest_parts(core).devices.enrol(MANAGER, "garden", "office", "east")
-    steward = core.accounts.make_token(an_account(core, Role.STEWARD).account, "test", "test")
-    for number, direction in enumerate(["in", "out", "in"]):
-        at = int(time.time() * 1000)
-        report = wire.Scan(
-            boot=7, seq=number, at=at, gate="east", direction=direction, method="manual", decision="allow",  # type: ignore[arg-type]
-            reason="ok", passed=True, person=person,
-        )  # fmt: skip
-        asked(f"{live_server.url}/v1/reports", office.token, wire.body(f"b{number}", [report.encode()]))
-        wait_until(partial(kept, live_server.url, steward, number + 1), "a passage")
-    visits = asked(f"{live_server.url}/v1/visits?zone=compound", steward)["items"]
-    assert [visit["certainty"] for visit in visits] == ["seen", "possible"]
-    inside = asked(f"{live_server.url}/v1/occupancy?zone=compound", steward)["items"]
-    assert inside[0]["inside"] == 1
-    core.db.close()
+    with closing(core.db):
+        person = a_person(core)
+        office = ingest_parts(core).devices.enrol(MANAGER, "garden", "office", "east")
+        steward = core.accounts.make_token(an_account(core, Role.STEWARD).account, "test", "test")
+        for number, direction in enumerate(["in", "out", "in"]):
+            at = int(time.time() * 1000)
+            report = wire.Scan(
+                boot=7, seq=number, at=at, gate="east", direction=direction, method="manual", decision="allow",  # type: ignore[arg-type]
+                reason="ok", passed=True, person=person,
+            )  # fmt: skip
+            asked(f"{live_server.url}/v1/reports", office.token, wire.body(f"b{number}", [report.encode()]))
+            wait_until(partial(kept, live_server.url, steward, number + 1), "a passage")
+        visits = asked(f"{live_server.url}/v1/visits?zone=compound", steward)["items"]
+        assert [visit["certainty"] for visit in visits] == ["seen", "possible"]
+        inside = asked(f"{live_server.url}/v1/occupancy?zone=compound", steward)["items"]
+        assert inside[0]["inside"] == 1
     checked = subprocess.run(
         [sys.executable, "-m", "community_flow", "rebuild", "--check"], cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, "FLOW_DATA_DIR": str(live_server.settings.data_dir.resolve())}, timeout=120, check=False,

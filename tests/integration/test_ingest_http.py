@@ -24,6 +24,7 @@ from community_flow.wiring.ingest import ingest_parts
 from sensors import wire
 from tests.conftest import LiveServer, prepared, serving
 from tests.factories import small_community
+from tests.services import PATIENCE_S, wait_until
 
 MANAGER = Scope("m", Role.MANAGER, frozenset({"garden"}))
 JSON = "application/json"
@@ -62,12 +63,12 @@ class Gate:
         given |= {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         for name in (name.replace("_", "-") for name, value in headers.items() if value is None):
             given.pop(name, None)
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
             connection.request("POST", "/v1/reports", body, given, encode_chunked=not isinstance(body, bytes))
             return answer_of(connection)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as connection:
             connection.request(method, path, body, headers)
             return answer_of(connection)
 
@@ -177,7 +178,7 @@ def test_a_body_of_1001_reports_is_refused_whole(gate: Gate) -> None:
 
 def test_50_megabytes_are_refused_unread(gate: Gate) -> None:
     """The server answers before it was sent everything; the sender may find the line cut while it still writes."""
-    with socket.create_connection(("127.0.0.1", gate.port), timeout=30) as line:
+    with socket.create_connection(("127.0.0.1", gate.port), timeout=PATIENCE_S) as line:
         head = f"POST /v1/reports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gate.token}\r\n"
         line.sendall(f"{head}Content-Type: {JSON}\r\nContent-Length: 52428800\r\n\r\n".encode())
         try:
@@ -290,8 +291,13 @@ def test_a_device_reads_its_own_configuration(gate: Gate) -> None:
     [("/healthz", b"true"), ("/readyz", b'"store":"ok"'), ("/metrics", b"flow_reports_total")],
 )
 def test_health_is_told(gate: Gate, path: str, wanted: bytes) -> None:
-    answer = gate.ask("GET", path)
-    assert (answer.status, wanted in answer.body) == (200, True)
+    """Asked again, because a store that did not answer within a second is called silent."""
+
+    def told() -> bool:
+        answer = gate.ask("GET", path)
+        return (answer.status, wanted in answer.body) == (200, True)
+
+    wait_until(told, f"{wanted!r} at {path}")
 
 
 def test_figures_are_not_for_strangers_behind_a_proxy(gate: Gate) -> None:

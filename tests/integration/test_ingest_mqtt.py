@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from community_flow.adapters import mosquitto_control, mqtt_client
 from community_flow.adapters.figures import _read_file
 from community_flow.adapters.sql.tables_ingest import reports, tray
 from community_flow.domain.scope import Role, Scope
@@ -67,6 +68,16 @@ class Site:
     def state(self, device: str) -> tuple[str, str | None]:
         (found,) = [each for each in self.parts.devices.list(MANAGER) if each.device == device]
         return found.state, found.status.link if found.status else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience_with_the_broker() -> Iterator[None]:
+    """What a broker is told too slowly it is told again a minute later: so long a device that was enrolled here is not
+    let in, and one that was revoked is not cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mosquitto_control, "ANSWER_S", PATIENCE_S)
+        patch.setattr(mqtt_client, "CONNECT_S", PATIENCE_S)
+        yield
 
 
 @pytest.fixture(scope="module")

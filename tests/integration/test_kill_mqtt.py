@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,46 +111,46 @@ def exactly_once(core: Core, gates: list[Gate]) -> None:
     assert kept(core) == {(each.made.device, each.boot, seq) for each in gates for seq in range(1, each.seen + 1)}
 
 
-def world(store: Settings, broker: Mosquitto) -> tuple[Settings, Core]:
+@contextmanager
+def world(store: Settings, broker: Mosquitto) -> Iterator[tuple[Settings, Core]]:
     settings = replace(store, mqtt_url=broker.url)
     core = prepared(settings)
-    small_community(core)
-    return settings, core
+    with closing(core.db):
+        small_community(core)
+        yield settings, core
 
 
 def break_the_broker(store: Settings, folder: Path, broker: Mosquitto, times: int) -> None:
-    settings, core = world(store, broker)
-    with serving(settings):
+    with world(store, broker) as (settings, core):
+        with serving(settings):
+            gates = gates_of(core, broker, folder)
+            for each in gates:
+                each.start()
+            for _ in range(times):
+                loaded(gates, LOAD)
+                broker.end(signal.SIGKILL)
+                time.sleep(0.3)
+                broker.start()
+            loaded(gates, LOAD)
+            finish(gates)
+        exactly_once(core, gates)
+
+
+def break_the_server(store: Settings, folder: Path, broker: Mosquitto, times: int) -> None:
+    with world(store, broker) as (settings, core):
         gates = gates_of(core, broker, folder)
         for each in gates:
             each.start()
         for _ in range(times):
+            with serving(settings) as server:
+                loaded(gates, LOAD)
+                kill_9(server)
+                answered = sum(each.answered for each in gates)
+                assert len(kept(core)) >= answered  # what was answered is on the disk
+        with serving(settings):
             loaded(gates, LOAD)
-            broker.end(signal.SIGKILL)
-            time.sleep(0.3)
-            broker.start()
-        loaded(gates, LOAD)
-        finish(gates)
-    exactly_once(core, gates)
-    core.db.close()
-
-
-def break_the_server(store: Settings, folder: Path, broker: Mosquitto, times: int) -> None:
-    settings, core = world(store, broker)
-    gates = gates_of(core, broker, folder)
-    for each in gates:
-        each.start()
-    for _ in range(times):
-        with serving(settings) as server:
-            loaded(gates, LOAD)
-            kill_9(server)
-            answered = sum(each.answered for each in gates)
-            assert len(kept(core)) >= answered  # what was answered is on the disk
-    with serving(settings):
-        loaded(gates, LOAD)
-        finish(gates)
-    exactly_once(core, gates)
-    core.db.close()
+            finish(gates)
+        exactly_once(core, gates)
 
 
 def test_killing_the_broker_loses_and_doubles_nothing(settings: Settings, tmp_path: Path, broker: Mosquitto) -> None:

@@ -66,16 +66,19 @@ def test_counted_bodies_stand_on_the_page(camera: Camera, client_as: Client) -> 
 
 
 def asked_twice(client: FlaskClient) -> tuple[TestResponse, TestResponse]:
-    first = client.get("/live/now")
-    return first, client.get("/live/now", headers={"If-None-Match": first.headers["ETag"]})
+    """Several times where need be: the page says of when it is, and just between the two that may change."""
+    for _ in range(10):
+        first = client.get("/live/now")
+        again = client.get("/live/now", headers={"If-None-Match": first.headers["ETag"]})
+        if again.status_code != 200:
+            break
+    return first, again
 
 
 def test_nothing_new_is_answered_without_a_page(camera: Camera, client_as: Client) -> None:
     camera.count("in", 5)
     client = client_as("steward")
     first, same = asked_twice(client)
-    if same.status_code == 200:  # the page says of when it is, and just between the two that changed
-        first, same = asked_twice(client)
     assert (first.status_code, same.status_code, same.data) == (200, 304, b"")
     camera.count("in", 1)
     news = client.get("/live/now", headers={"If-None-Match": first.headers["ETag"]})

@@ -28,6 +28,7 @@ from sensors import wire
 from tests.conftest import prepared, serving
 from tests.factories import an_account, small_community
 from tests.integration.test_kill import MANAGER
+from tests.services import PATIENCE_S
 
 NAME, PHONE, TAG, UNIT = "林晓梅", "13800138000", "04A2B3C4D5E680", "7-3-1102"
 PASSWORD, WRONG_TOKEN, ADDRESS = "korrekt-pferd-9", "cfd_planted-token-xyz", "203.0.113.77"
@@ -55,7 +56,7 @@ class Visitor:
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, str], bytes]:
         given = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as line:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)) as line:
             line.request(method, path, body, given)
             answer = line.getresponse()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
@@ -93,11 +94,11 @@ def everything(url: str, tokens: dict[str, str], device: str) -> list[tuple[int,
 def told(request: pytest.FixtureRequest, sqlite_settings: Settings) -> Iterator[tuple[str, Any]]:
     """A server with its form of log, and its roles' tokens."""
     core = prepared(sqlite_settings)
-    small_community(core)
-    roles = (Role.MANAGER, Role.ADMIN, Role.OFFICIAL)
-    tokens = {str(role): core.accounts.make_token(an_account(core, role).account, "test", "test") for role in roles}
-    device = ingest_parts(core).devices.enrol(MANAGER, "garden", "gate_phone", "east").token
-    core.db.close()
+    with closing(core.db):
+        small_community(core)
+        roles = (Role.MANAGER, Role.ADMIN, Role.OFFICIAL)
+        tokens = {str(role): core.accounts.make_token(an_account(core, role).account, "test", "test") for role in roles}
+        device = ingest_parts(core).devices.enrol(MANAGER, "garden", "gate_phone", "east").token
     server = serving(sqlite_settings, FLOW_LOG=request.param)
     with server as live:
         yield request.param, (server, live, tokens, device)
@@ -197,14 +198,14 @@ def test_an_error_of_the_store_does_not_quote_the_row(
     """PostgreSQL says which value was there already."""
     core = prepared(settings)
     row = f"INSERT INTO communities VALUES ('{PHONE}', '0123456789abcdef', 1)"
-    with core.db.write() as tx:
-        tx.exec_driver_sql(row)
-    try:
+    with closing(core.db):
         with core.db.write() as tx:
             tx.exec_driver_sql(row)
-    except IntegrityError:
-        structlog.get_logger().exception("failed")
-    core.db.close()
+        try:
+            with core.db.write() as tx:
+                tx.exec_driver_sql(row)
+        except IntegrityError:
+            structlog.get_logger().exception("failed")
     (found,) = logged(capsys)
     assert found["error"][0] == "sqlalchemy.exc.IntegrityError"
 

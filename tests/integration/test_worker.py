@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,26 +62,26 @@ def waiting(kit: FlowKit) -> int:
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_workers_share_the_communities_and_a_killed_one_loses_nothing(settings: Settings, tmp_path: Path) -> None:
     core = prepared(settings)
-    for community in COMMUNITIES:
-        small_community(core, community)
-    kit = FlowKit(core)
-    with worker(settings, tmp_path / "one") as first, worker(settings, tmp_path / "two") as second:
-        for log in ("one", "two"):
-            wait_until(lambda log=log: "Folding." in (tmp_path / log).read_text(), f"worker {log}", 60)  # type: ignore[misc]
-        for turn in range(4):
-            keep(kit, turn * 200)
-            if turn == 2:
-                first.send_signal(signal.SIGKILL)
-        wait_until(lambda: waiting(kit) == 0, "an empty queue", 60)
-        assert second.poll() is None, (tmp_path / "two").read_text()
+    with closing(core.db):
         for community in COMMUNITIES:
-            assert kit.flow.check(community) == []
-        with core.db.read() as tx:
-            assert kit.flow.fingerprint(tx, "orchard")["passages"][0] == 4 * 300
-        second.send_signal(signal.SIGTERM)
-        assert second.wait(60) == 0
-        assert "Ended." in (tmp_path / "two").read_text()
-    core.db.close()
+            small_community(core, community)
+        kit = FlowKit(core)
+        with worker(settings, tmp_path / "one") as first, worker(settings, tmp_path / "two") as second:
+            for log in ("one", "two"):
+                wait_until(lambda log=log: "Folding." in (tmp_path / log).read_text(), f"worker {log}", 60)  # type: ignore[misc]
+            for turn in range(4):
+                keep(kit, turn * 200)
+                if turn == 2:
+                    first.send_signal(signal.SIGKILL)
+            wait_until(lambda: waiting(kit) == 0, "an empty queue", 60)
+            assert second.poll() is None, (tmp_path / "two").read_text()
+            for community in COMMUNITIES:
+                assert kit.flow.check(community) == []
+            with core.db.read() as tx:
+                assert kit.flow.fingerprint(tx, "orchard")["passages"][0] == 4 * 300
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(60) == 0
+            assert "Ended." in (tmp_path / "two").read_text()
 
 
 def test_a_worker_refuses_sqlite_and_says_what_to_do(sqlite_settings: Settings, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sensors.outbox import Outbox
 from sensors.uplink_http import BackOff
 from sensors.wire import Count, Gap, Report, decode
 from tests.sensors.fakes_server import FakeServer, serving
-from tests.services import wait_until
+from tests.services import PATIENCE_S, wait_until
 from tests.survival.disks import SmallDisk, small_disk
 from tests.survival.judge import judge
 from tests.survival.parts import PostgresPart, Web, running
@@ -81,8 +81,9 @@ class Crowd:
             stop.wait(0.002)
 
 
-def test_the_outbox_of_a_device() -> None:
+def test_the_outbox_of_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """What found no room is told as a gap, number for number; what was taken arrives once."""
+    monkeypatch.setattr("sensors.agent.LAST_CALL_S", PATIENCE_S)
     with small_disk(12) as disk, serving(FakeServer(token="not yet")) as server:
         crowd = Crowd()
         config = AgentConfig(
@@ -100,7 +101,7 @@ def test_the_outbox_of_a_device() -> None:
         server.token = "secret"
         wait_until(lambda: len(server.reports("count")) >= before, "the arrival of what waited", 60)
         agent.stop()
-        thread.join(60)
+        thread.join(2 * PATIENCE_S)
         assert not thread.is_alive()
     assert len(server.reports("count")) == crowd.kept
     gaps = server.reports("gap")

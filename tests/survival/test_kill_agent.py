@@ -71,7 +71,7 @@ class AgentPart(Part):
     def _asked(self, sql: str) -> list[tuple[int, ...]]:
         if not self.outbox.exists():
             return []
-        with closing(sqlite3.connect(self.outbox, timeout=10)) as store:
+        with closing(sqlite3.connect(self.outbox, timeout=PATIENCE_S)) as store:
             try:
                 return store.execute(sql).fetchall()
             except sqlite3.OperationalError:  # its tables are just being made

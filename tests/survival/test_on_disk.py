@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import threading
 import time
 from contextlib import closing
@@ -12,6 +13,7 @@ import pytest
 
 from community_flow.settings import Settings
 from sensors import wire
+from tests.services import PATIENCE_S
 from tests.survival.parts import PostgresPart, Web, running
 from tests.survival.witness import proven, watched
 from tests.survival.world import World, made
@@ -21,21 +23,33 @@ THREADS = 4
 
 
 def marked(world: World, port: int, place: int, count: int) -> None:
-    """``count`` requests of one visitor each, whose note and batch carry the same mark; the note twice, because one may
-    lie across the border of two pages of the log."""
+    """``count`` visitors whose report was answered. One that was refused, as after a long stall, is left and another
+    comes: were it sent again, what the first try wrote could stand as proof of the second."""
     phone = next(each for each in world.devices if each.kind == "gate_phone")
-    headers = {"Authorization": f"Bearer {phone.token}", "Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
-        for seq in range(count):
-            mark = f"mark-{place * 100_000 + seq:06d}"
-            report = wire.Visitor(
-                boot=place + 1, seq=seq, at=int(time.time() * 1000), gate="east", direction="in", class_="guest",
-                passed=True, note=f"{mark} {mark}",
-            )  # fmt: skip
-            line.request("POST", wire.PATH, wire.body(mark, [report.encode()]), headers)
-            response = line.getresponse()
-            found = response.read()
-            assert response.status == 200, found
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)) as line:
+        seqs, end = itertools.count(), time.monotonic() + PATIENCE_S
+        while count:
+            status, found = posted(line, phone.token, place, next(seqs))
+            if status == 200:
+                count, end = count - 1, time.monotonic() + PATIENCE_S
+                continue
+            assert status == 503, found
+            assert time.monotonic() < end, found
+            time.sleep(0.2)
+
+
+def posted(line: http.client.HTTPConnection, token: str, place: int, seq: int) -> tuple[int, bytes]:
+    """A visitor whose note and batch carry the same mark; the note twice, because one may lie across the border of two
+    pages of the log."""
+    mark = f"mark-{place * 100_000 + seq:06d}"
+    report = wire.Visitor(
+        boot=place + 1, seq=seq, at=int(time.time() * 1000), gate="east", direction="in", class_="guest", passed=True,
+        note=f"{mark} {mark}",
+    )  # fmt: skip
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    line.request("POST", wire.PATH, wire.body(mark, [report.encode()]), headers)
+    response = line.getresponse()
+    return response.status, response.read()
 
 
 def load(world: World, port: int, answers: int) -> None:
